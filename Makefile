@@ -1,0 +1,44 @@
+# make demo   set up, then run the main job on a loopback website
+# make test   set up, then check everything
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ROOMS := libs/fingerprint libs/contracts libs/servicekit libs/client .
+
+.PHONY: demo test lint types rooms unit lock clean help
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+demo: $(VENV)/ready
+	$(BIN)/python -m demo
+
+test: lint types rooms unit
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/ready
+	$(BIN)/mypy
+
+rooms: $(VENV)/ready
+	$(BIN)/lint-imports
+
+unit: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+# Everything pinned and checked by hash; our own packages are linked, not copied.
+$(VENV)/ready: requirements.lock tools/setup.sh $(ROOMS:%=%/pyproject.toml)
+	PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh $(ROOMS)
+	@touch $@
+
+# Choose the versions anew (needs uv).
+lock:
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		--python-platform x86_64-unknown-linux-gnu --all-extras \
+		$(foreach room,fingerprint contracts servicekit client services,--no-emit-package srpitp-$(room)) \
+		$(ROOMS:%=%/pyproject.toml) -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .cache out

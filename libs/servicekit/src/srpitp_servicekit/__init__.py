@@ -1,0 +1,1 @@
+"""What every service needs, by subject: one module, one subject."""

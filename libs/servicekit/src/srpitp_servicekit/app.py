@@ -1,0 +1,78 @@
+"""The frame of every service's app: problems, request ids, health, OpenAPI."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from asgi_correlation_id import CorrelationIdMiddleware
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.routing import APIRoute
+from srpitp_contracts.names import ServiceName
+from srpitp_contracts.problems import Problem
+
+from srpitp_servicekit import mongo, problems
+from srpitp_servicekit.mongo import Database, PyMongoError
+from srpitp_servicekit.peers import REQUEST_ID_HEADER
+from srpitp_servicekit.problems import StoreUnavailableError
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def build_app(
+    name: ServiceName, router: APIRouter, lifespan: Lifespan, *, description: str
+) -> FastAPI:
+    """Return a service's app.
+
+    Parameters
+    ----------
+    name
+        Which service.
+    router
+        Its routes.
+    lifespan
+        Opens what the routes need and leaves it in ``app.state``: ``service``,
+        ``authenticator``, and ``db`` where the service has a store.
+    description
+        For the OpenAPI document.
+    """
+    app = FastAPI(
+        title=f"SRPITP {name}",
+        version="1",
+        description=description,
+        lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
+    )
+    app.add_middleware(CorrelationIdMiddleware, header_name=REQUEST_ID_HEADER, validator=_is_sane)
+    problems.install(app)
+    mongo.install(app)
+    app.include_router(router, prefix="/v1")
+    app.include_router(_health)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _is_sane(request_id: str) -> bool:
+    return len(request_id) <= 64 and request_id.isascii() and request_id.isprintable()
+
+
+_health = APIRouter(prefix="/health", tags=["health"])
+
+
+@_health.get("/live")
+async def live() -> dict[str, str]:
+    """Say that the process runs."""
+    return {"status": "live"}
+
+
+@_health.get("/ready", responses={503: {"model": Problem}})
+async def ready(request: Request) -> dict[str, str]:
+    """Say that requests can be answered; 503 while MongoDB is away."""
+    db: Database | None = getattr(request.app.state, "db", None)
+    if db is not None:
+        try:
+            await mongo.ping(db)
+        except PyMongoError as error:
+            raise StoreUnavailableError("The database is away for the moment.") from error
+    return {"status": "ready"}

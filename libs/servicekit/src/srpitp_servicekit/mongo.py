@@ -1,0 +1,176 @@
+"""MongoDB: the one place that knows the driver (motor)."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from bson.codec_options import CodecOptions
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
+from pydantic import BaseModel
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReadPreference
+from pymongo.errors import (
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WaitQueueTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+from srpitp_contracts.names import Collection
+
+from srpitp_servicekit import problems
+from srpitp_servicekit.settings import ServiceSettings
+
+__all__ = [
+    "ASCENDING",
+    "DESCENDING",
+    "Database",
+    "DocumentCollection",
+    "DuplicateKeyError",
+    "IndexModel",
+    "PyMongoError",
+    "Session",
+    "ensure_indexes",
+    "from_document",
+    "install",
+    "is_unavailable",
+    "open_database",
+    "ping",
+    "to_document",
+    "transaction",
+]
+
+Document = dict[str, Any]
+Database = AsyncIOMotorDatabase[Document]
+DocumentCollection = AsyncIOMotorCollection[Document]
+Session = AsyncIOMotorClientSession
+
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
+    """Open the database: majority and journaled writes, times in UTC.
+
+    Nothing is asked of the server yet, so a service starts while MongoDB is still away.
+    """
+    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+        settings.mongodb_uri,
+        serverSelectionTimeoutMS=int(settings.mongodb_timeout_seconds * 1000),
+        connectTimeoutMS=int(settings.mongodb_timeout_seconds * 1000),
+        retryWrites=True,
+        retryReads=True,
+        appname="srpitp",
+    )
+    try:
+        yield client.get_database(
+            settings.mongodb_database,
+            codec_options=CodecOptions(tz_aware=True),
+            read_preference=ReadPreference.PRIMARY,
+            read_concern=ReadConcern("majority"),
+            write_concern=WriteConcern("majority", j=True),
+        )
+    finally:
+        client.close()
+
+
+async def ping(db: Database) -> None:
+    """Ask the primary for a sign of life; raise ``PyMongoError`` when there is none."""
+    await db.command("ping")
+
+
+async def transaction(db: Database, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+    """Run ``work`` in a transaction, again when it loses against another one.
+
+    Parameters
+    ----------
+    db
+        The database.
+    work
+        Called with the session, maybe several times: it must do nothing but database work.
+    """
+    async with await db.client.start_session() as session:
+        result: T = await session.with_transaction(
+            work,
+            read_concern=ReadConcern("snapshot"),
+            write_concern=WriteConcern("majority", j=True),
+            read_preference=ReadPreference.PRIMARY,
+        )
+        return result
+
+
+async def ensure_indexes(db: Database, indexes: Mapping[Collection, Sequence[IndexModel]]) -> None:
+    """Create the collections with their indexes; what is there already stays.
+
+    Collections are made here since a transaction on a sharded cluster may not make them.
+    """
+    present = set(await db.list_collection_names())
+    for name, models in indexes.items():
+        if name not in present:
+            try:
+                await db.create_collection(name)
+            except OperationFailure as error:
+                if error.code != _NAMESPACE_EXISTS:  # another process was faster
+                    raise
+        if models:
+            await db[name].create_indexes(list(models))
+
+
+_NAMESPACE_EXISTS = 48
+
+
+def to_document(model: BaseModel) -> Document:
+    """Return a model as a document: its ``id`` is the ``_id``, a set is a sorted list."""
+    document = {name: _plain(value) for name, value in model.model_dump().items()}
+    if "id" in document:
+        document["_id"] = document.pop("id")
+    return document
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(_plain(item) for item in value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value
+
+
+def from_document(model: type[M], document: Mapping[str, Any]) -> M:
+    """Return a document as a model; fields that the model does not have are left out."""
+    values = {name: document[name] for name in model.model_fields if name in document}
+    if "id" in model.model_fields:
+        values["id"] = document["_id"]
+    return model.model_validate(values)
+
+
+def is_unavailable(error: PyMongoError) -> bool:
+    """Return whether an error says that MongoDB is away for the moment."""
+    away = (ConnectionFailure, ExecutionTimeout, WaitQueueTimeoutError)
+    return isinstance(error, away) or error.has_error_label("TransientTransactionError")
+
+
+async def _render_store_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, PyMongoError)  # noqa: S101  (the handler's registration says so)
+    if not is_unavailable(error):
+        return await problems.render_unexpected(request, error)
+    return await problems.render_problem(
+        request,
+        problems.StoreUnavailableError("The database is away for the moment; try again soon."),
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Answer 503 while MongoDB is away."""
+    app.add_exception_handler(PyMongoError, _render_store_error)

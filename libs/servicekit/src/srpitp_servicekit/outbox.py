@@ -1,0 +1,168 @@
+"""Telling another service what happened here, surely and once (transactional outbox).
+
+A message is written in the transaction of the data that it tells of, sent over REST, and marked
+sent on 2xx. Its id is derived from what it tells, and the receiver's call is idempotent, so
+neither a message that is written twice nor one that is sent twice does harm.
+"""
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from asgi_correlation_id import correlation_id
+from pydantic import BaseModel
+from srpitp_contracts.identifiers import derived_id, random_id
+from srpitp_contracts.model import utc_now
+from srpitp_contracts.names import Collection, ServiceName
+
+from srpitp_servicekit.background import Loop
+from srpitp_servicekit.mongo import ASCENDING, Database, Document, IndexModel, PyMongoError, Session
+from srpitp_servicekit.peers import Peers
+from srpitp_servicekit.queue import QUEUE_INDEX, DueQueue, waiting_fields
+
+logger = logging.getLogger(__name__)
+
+OUTBOX_INDEXES = {
+    Collection.OUTBOX: [
+        QUEUE_INDEX,
+        IndexModel([("sent_at", ASCENDING)], name="sent", expireAfterSeconds=7 * 86_400),
+    ]
+}
+_LEASE = timedelta(seconds=10)
+_FIRST_DELAY_SECONDS = 0.5
+_LONGEST_DELAY_SECONDS = 300
+
+OnSent = Callable[[str, Any], Awaitable[None]]
+"""Takes a message's key and the JSON of the receiver's answer."""
+
+
+class Outbox:
+    """The messages of one service.
+
+    Parameters
+    ----------
+    db
+        The database.
+    sender
+        Whose messages these are.
+    peers
+        The other services.
+    on_sent
+        Per subject, what to do with the JSON of the answer; runs before the message is marked
+        sent, so it must be idempotent.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        sender: ServiceName,
+        peers: Peers,
+        *,
+        on_sent: Mapping[str, OnSent] | None = None,
+    ) -> None:
+        self._collection = db[Collection.OUTBOX]
+        self._sender = sender
+        self._peers = peers
+        self._on_sent = dict(on_sent or {})
+        self._queue = DueQueue(self._collection, lease=_LEASE, only={"sender": sender})
+        self._loop = Loop(f"{sender}-outbox", self._send_one, workers=4)
+
+    async def add(
+        self,
+        session: Session,
+        *,
+        to: ServiceName,
+        subject: str,
+        key: str,
+        path: str,
+        body: BaseModel,
+    ) -> None:
+        """Write a message in the transaction of what it tells of.
+
+        Parameters
+        ----------
+        session
+            The transaction's session.
+        to
+            The receiver.
+        subject
+            What is told, such as ``detected``.
+        key
+            Of whom: telling the same subject of the same key again writes nothing.
+        path
+            Where the receiver takes it, by PUT.
+        body
+            What the receiver needs.
+        """
+        message = {
+            "sender": str(self._sender),
+            "to": str(to),
+            "subject": subject,
+            "key": key,
+            "path": path,
+            "body": body.model_dump(mode="json"),
+            "request_id": correlation_id.get() or random_id(),
+            "created_at": utc_now(),
+            "sent_at": None,
+            "last_error": None,
+            **waiting_fields(),
+        }
+        await self._collection.update_one(
+            {"_id": derived_id(self._sender, to, subject, key)},
+            {"$setOnInsert": message},
+            upsert=True,
+            session=session,
+        )
+
+    def wake(self) -> None:
+        """Send now what was added."""
+        self._loop.wake()
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Send in the background for as long as the block lasts."""
+        return self._loop.running()
+
+    async def pending(self) -> int:
+        """Return how many messages wait to be sent."""
+        return await self._collection.count_documents({"sender": self._sender, "sent_at": None})
+
+    async def _send_one(self) -> bool:
+        message = await self._queue.claim()
+        if message is None:
+            return False
+        correlation_id.set(message["request_id"])
+        try:
+            async with self._queue.holding(message):
+                answer = await self._peers.put(
+                    ServiceName(message["to"]), message["path"], message["body"]
+                )
+                if handle := self._on_sent.get(message["subject"]):
+                    await handle(message["key"], answer)
+        except (httpx.HTTPError, PyMongoError) as error:
+            await self._postpone(message, error)
+        else:
+            await self._queue.complete(message, {"sent_at": utc_now(), "last_error": None})
+        return True
+
+    async def _postpone(self, message: Document, error: Exception) -> None:
+        delay = backoff_seconds(message["attempts"])
+        logger.warning(
+            "%s %s was not told to %s, again in %.1f s: %s",
+            message["subject"],
+            message["key"],
+            message["to"],
+            delay,
+            error,
+        )
+        text = f"{type(error).__name__}: {error}"[:500]
+        await self._queue.retry(message, timedelta(seconds=delay), {"last_error": text})
+
+
+def backoff_seconds(attempts: int) -> float:
+    """Return how long to wait after the given number of failed attempts, with jitter."""
+    longest = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2 ** min(attempts - 1, 20))
+    return random.uniform(longest / 2, longest)  # noqa: S311  (jitter, not a secret)

@@ -1,0 +1,42 @@
+"""Settings that every service shares, read from the environment (``SRPITP_...``)."""
+
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from srpitp_contracts.names import ServiceName
+
+
+class ServiceSettings(BaseSettings):
+    """Each field's environment name is ``SRPITP_`` and the field's name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="SRPITP_", extra="ignore")
+
+    mongodb_uri: str = Field(
+        default="mongodb://127.0.0.1:27017/?replicaSet=srpitp",
+        description="a replica set or a sharded cluster: transactions are needed",
+    )
+    mongodb_database: str = "srpitp"
+    mongodb_timeout_seconds: float = Field(
+        default=3, description="how long a request waits for a lost MongoDB before it gets 503"
+    )
+    data_dir: Path = Field(default=Path("data"), description="where the blobs lie")
+    service_key: SecretStr = Field(description="the key by which services know each other")
+    admin_key: SecretStr | None = Field(
+        default=None, description="a key with every scope, for setting up; more keys by REST"
+    )
+    registration_url: str = "http://127.0.0.1:8001"
+    crawler_url: str = "http://127.0.0.1:8002"
+    fingerprint_url: str = "http://127.0.0.1:8003"
+    matcher_url: str = "http://127.0.0.1:8004"
+    notification_url: str = "http://127.0.0.1:8005"
+    egress_allow: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(),
+        description='private networks that may be fetched from, as JSON: ["127.0.0.0/8"]',
+    )
+    log_level: str = "INFO"
+
+    def url_of(self, service: ServiceName) -> str:
+        """Return the address at which a service is reached, without a slash at its end."""
+        return str(getattr(self, f"{service}_url")).rstrip("/")
