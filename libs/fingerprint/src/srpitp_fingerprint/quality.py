@@ -1,0 +1,39 @@
+"""How much a fingerprint tells: the quality gate.
+
+A plain background, a gradient and a sky are near to each other by nature, and cause most false
+alarms. Contrast does not tell them: a gradient has much. What they share is that all blocks look
+alike. So quality is the variety of the blocks, and since it is taken from the fingerprint alone,
+it is known of a picture that was never sent.
+"""
+
+import numpy as np
+
+from .symbols import A_SYMBOLS, Fingerprint, unpack
+
+__all__ = ["TEXTURELESS_BELOW", "quality"]
+
+TEXTURELESS_BELOW = 0.5
+"""Quality below which a picture is called textureless."""
+
+
+def quality(fingerprint: Fingerprint) -> float:
+    """Measure the variety of the blocks.
+
+    Each of D1..D4 falls, is weak (symbols 1 and 2) or rises in a block. The quality is the
+    entropy of these three over the 144 blocks, in units of its maximum log(3), and the mean of
+    the four.
+
+    Parameters
+    ----------
+    fingerprint : bytes or uint8 ndarray, shape (180,)
+
+    Returns
+    -------
+    float
+        In 0..1: 0 of plain pictures, linear gradients and faint noise; most photos 0.84..0.98.
+    """
+    d = unpack(fingerprint)[A_SYMBOLS:].reshape(-1, 4)
+    kinds = np.stack([d == 0, (d == 1) | (d == 2), d == 3])
+    shares = kinds.mean(axis=1)
+    information = -np.log(shares, out=np.zeros_like(shares), where=shares > 0)
+    return float((shares * information).sum(axis=0).mean() / np.log(3))
