@@ -1,5 +1,7 @@
 """MongoDB: the one place that knows the driver (motor)."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -34,9 +36,11 @@ __all__ = [
     "ASCENDING",
     "DESCENDING",
     "Database",
+    "Document",
     "DocumentCollection",
     "DuplicateKeyError",
     "IndexModel",
+    "Indexes",
     "PyMongoError",
     "Session",
     "ensure_indexes",
@@ -49,6 +53,11 @@ __all__ = [
     "transaction",
 ]
 
+logger = logging.getLogger(__name__)
+
+_PREPARE_AGAIN_SECONDS = 1
+_NAMESPACE_EXISTS = 48
+
 Document = dict[str, Any]
 Database = AsyncIOMotorDatabase[Document]
 DocumentCollection = AsyncIOMotorCollection[Document]
@@ -58,11 +67,22 @@ M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 
+Indexes = Mapping[Collection, Sequence[IndexModel]]
+
+
 @asynccontextmanager
-async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
+async def open_database(
+    settings: ServiceSettings, indexes: Indexes | None = None
+) -> AsyncIterator[Database]:
     """Open the database: majority and journaled writes, times in UTC.
 
-    Nothing is asked of the server yet, so a service starts while MongoDB is still away.
+    Parameters
+    ----------
+    settings
+        Where it is.
+    indexes
+        Made at once, or, while MongoDB is away, as soon as it is back: a service starts
+        without it and answers 503 until then.
     """
     client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
         settings.mongodb_uri,
@@ -72,16 +92,47 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
         retryReads=True,
         appname="srpitp",
     )
+    db = client.get_database(
+        settings.mongodb_database,
+        codec_options=CodecOptions(tz_aware=True),
+        read_preference=ReadPreference.PRIMARY,
+        read_concern=ReadConcern("majority"),
+        write_concern=WriteConcern("majority", j=True),
+    )
     try:
-        yield client.get_database(
-            settings.mongodb_database,
-            codec_options=CodecOptions(tz_aware=True),
-            read_preference=ReadPreference.PRIMARY,
-            read_concern=ReadConcern("majority"),
-            write_concern=WriteConcern("majority", j=True),
-        )
+        async with _prepared(db, indexes or {}):
+            yield db
     finally:
         client.close()
+
+
+@asynccontextmanager
+async def _prepared(db: Database, indexes: Indexes) -> AsyncIterator[None]:
+    try:
+        await ensure_indexes(db, indexes)
+    except PyMongoError as error:
+        if not is_unavailable(error):
+            raise
+        logger.warning("the indexes are made when MongoDB is back: %s", error)
+        task = asyncio.create_task(_prepare_later(db, indexes))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    else:
+        yield
+
+
+async def _prepare_later(db: Database, indexes: Indexes) -> None:
+    while True:
+        await asyncio.sleep(_PREPARE_AGAIN_SECONDS)
+        try:
+            await ensure_indexes(db, indexes)
+        except PyMongoError as error:
+            logger.warning("the indexes are still to be made: %s", error)
+        else:
+            return
 
 
 async def ping(db: Database) -> None:
@@ -124,9 +175,6 @@ async def ensure_indexes(db: Database, indexes: Mapping[Collection, Sequence[Ind
                     raise
         if models:
             await db[name].create_indexes(list(models))
-
-
-_NAMESPACE_EXISTS = 48
 
 
 def to_document(model: BaseModel) -> Document:

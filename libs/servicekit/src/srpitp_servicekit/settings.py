@@ -35,6 +35,8 @@ class ServiceSettings(BaseSettings):
         default=(),
         description='private networks that may be fetched from, as JSON: ["127.0.0.0/8"]',
     )
+    host: str = Field(default="127.0.0.1", description="where a service listens")
+    port: int | None = Field(default=None, description="the port of the service's own URL, if none")
     log_level: str = "INFO"
 
     def url_of(self, service: ServiceName) -> str:
