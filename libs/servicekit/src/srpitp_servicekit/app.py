@@ -6,9 +6,9 @@ from contextlib import AbstractAsyncContextManager
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
+
 from srpitp_contracts.names import ServiceName
 from srpitp_contracts.problems import Problem
-
 from srpitp_servicekit import mongo, problems
 from srpitp_servicekit.mongo import Database, PyMongoError
 from srpitp_servicekit.peers import REQUEST_ID_HEADER

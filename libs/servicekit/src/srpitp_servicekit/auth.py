@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
 from srpitp_contracts.names import Collection
 from srpitp_contracts.registration import Scope
-
 from srpitp_servicekit.mongo import Database
 from srpitp_servicekit.problems import NotAllowedError, NotAuthenticatedError
 from srpitp_servicekit.settings import ServiceSettings

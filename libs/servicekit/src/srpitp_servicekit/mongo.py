@@ -27,8 +27,8 @@ from pymongo.errors import (
 )
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
-from srpitp_contracts.names import Collection
 
+from srpitp_contracts.names import Collection
 from srpitp_servicekit import problems
 from srpitp_servicekit.settings import ServiceSettings
 

@@ -15,10 +15,10 @@ from typing import Any
 import httpx
 from asgi_correlation_id import correlation_id
 from pydantic import BaseModel
+
 from srpitp_contracts.identifiers import derived_id, random_id
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection, ServiceName
-
 from srpitp_servicekit.background import Loop
 from srpitp_servicekit.mongo import ASCENDING, Database, Document, IndexModel, PyMongoError, Session
 from srpitp_servicekit.peers import Peers

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 from asgi_correlation_id import correlation_id
-from srpitp_contracts.names import ServiceName
 
+from srpitp_contracts.names import ServiceName
 from srpitp_servicekit.settings import ServiceSettings
 
 REQUEST_ID_HEADER = "X-Request-ID"

@@ -9,8 +9,9 @@ from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from srpitp_contracts.problems import FieldError, Problem, ProblemCode
 from starlette.exceptions import HTTPException
+
+from srpitp_contracts.problems import FieldError, Problem, ProblemCode
 
 logger = logging.getLogger(__name__)
 

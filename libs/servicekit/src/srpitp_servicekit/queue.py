@@ -16,7 +16,6 @@ from typing import Any
 
 from srpitp_contracts.identifiers import random_id
 from srpitp_contracts.model import utc_now
-
 from srpitp_servicekit.mongo import (
     ASCENDING,
     Document,
