@@ -67,7 +67,6 @@ class Match(Model):
     distance: float = Field(ge=0, le=1, description="the paper's normalised Hamming distance")
     decision_distance: float = Field(ge=0, le=1, description="what the verdict was taken on")
     threshold: float = Field(ge=0, le=1, description="in force when the verdict was taken")
-    rank: int = Field(ge=1, description="1 for the nearest protected image of a detected one")
     state: MatchState
     decided_by: str | None = Field(description="rule:exact, or the reviewer's key id")
     decided_at: UtcTime | None

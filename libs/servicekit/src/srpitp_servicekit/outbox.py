@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -80,6 +80,7 @@ class Outbox:
         key: str,
         path: str,
         body: BaseModel,
+        not_before: datetime | None = None,
     ) -> None:
         """Write a message in the transaction of what it tells of.
 
@@ -97,7 +98,12 @@ class Outbox:
             Where the receiver takes it, by PUT.
         body
             What the receiver needs.
+        not_before
+            When to send it, if not at once.
         """
+        waiting = waiting_fields()
+        if not_before:
+            waiting["due_at"] = max(not_before, waiting["due_at"])
         message = {
             "sender": str(self._sender),
             "to": str(to),
@@ -109,7 +115,7 @@ class Outbox:
             "created_at": utc_now(),
             "sent_at": None,
             "last_error": None,
-            **waiting_fields(),
+            **waiting,
         }
         await self._collection.update_one(
             {"_id": derived_id(self._sender, to, subject, key)},
