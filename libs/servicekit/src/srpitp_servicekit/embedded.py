@@ -2,8 +2,10 @@
 
 import contextlib
 import ctypes.util
+import fcntl
 import os
 import platform
+import signal
 import socket
 import subprocess
 import sys
@@ -12,12 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import IO
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 _REPLICA_SET = "srpitp"
 _START_SECONDS = 60
+_STOP_SECONDS = 30
 _ALREADY_INITIALIZED = 23
 
 
@@ -32,7 +36,8 @@ def running_mongod(folder: Path, *, port: int = 0) -> Iterator[str]:
     Parameters
     ----------
     folder
-        For its data and its log; what is there already is used again.
+        For its data and its log; what is there already is used again. One process at a time:
+        a second one is refused, and a ``mongod`` that a killed one left behind is ended.
     port
         On loopback; 0 takes a free one.
 
@@ -44,14 +49,17 @@ def running_mongod(folder: Path, *, port: int = 0) -> Iterator[str]:
     Raises
     ------
     EmbeddedMongoError
-        When there is none for this machine, or it does not start.
+        When there is none for this machine, it does not start, or the folder is in use.
     """
-    port = port or free_port()
-    process = start_mongod(folder, port)
-    try:
-        yield wait_for_primary(process, folder, port)
-    finally:
-        stop(process)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _claimed(folder):
+        _end_leftover(folder)
+        port = port or free_port()
+        process = start_mongod(folder, port)
+        try:
+            yield wait_for_primary(process, folder, port)
+        finally:
+            stop(process)
 
 
 def start_mongod(folder: Path, port: int) -> subprocess.Popen[bytes]:
@@ -106,7 +114,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     """End ``mongod`` cleanly; kill it if it does not listen."""
     process.terminate()
     try:
-        process.wait(30)
+        process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -117,6 +125,51 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    # The system drops a record lock when its process ends, however it ends; and unlike flock's,
+    # it does not pass to the workers that the process forks.
+    with (folder / "mongodb.owner").open("a+") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise EmbeddedMongoError(
+                f"the database in {folder} is in use by process {file.read()}"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _end_leftover(folder: Path) -> None:
+    """End the ``mongod`` of a process that was killed: nobody else is here, we hold the claim."""
+    lock = folder / "mongodb" / "mongod.lock"
+    if not lock.exists():
+        return
+    with lock.open("r+") as file:
+        if _is_free(file):
+            return
+        # It holds its lock, so it runs, and the number in the file is its own.
+        pid = int(file.read())
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while not _is_free(file):
+            if time.monotonic() > deadline:
+                raise EmbeddedMongoError(f"a mongod of an earlier run does not end: process {pid}")
+            time.sleep(0.05)
+
+
+def _is_free(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return True
 
 
 def _initiate(client: MongoClient[dict[str, object]], port: int) -> None:
