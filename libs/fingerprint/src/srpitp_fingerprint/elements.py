@@ -88,6 +88,8 @@ def a_d_elements(
     d_elements : float32 ndarray, shape (12, 12, 4)
         The four differences between opposite pieces, in grey levels -255..255.
     """
+    if profile not in _SMOOTHING:
+        raise ValueError(f"profile must be one of {', '.join(_SMOOTHING)}, not {profile!r}")
     kernel, across, down = _SMOOTHING[profile]
     smooth = cv2.GaussianBlur(
         _normalise(luma), kernel, sigmaX=across, sigmaY=down, borderType=cv2.BORDER_REPLICATE

@@ -13,7 +13,12 @@ from .symbols import A_SYMBOLS, Fingerprint, unpack
 __all__ = ["TEXTURELESS_BELOW", "quality"]
 
 TEXTURELESS_BELOW = 0.5
-"""Quality below which a picture is called textureless."""
+"""Quality below which a picture is called textureless.
+
+Measured on 6,000 crops, a ninth of a photo each, at the robust threshold: false alarms per million
+pairs of crops are 500 to 1,600 at qualities below 0.4, 140 below 0.5, 20 to 90 up to 0.7, 7 below
+0.75 and less than 1 above. Of 2,158 whole photos 2 lie below 0.5.
+"""
 
 
 def quality(fingerprint: Fingerprint) -> float:

@@ -63,5 +63,7 @@ def read(data: bytes) -> Header:
             turns = data[start] & 3
         elif kind == b"imir":
             mirror = data[start] & 1
+    if not width * height:
+        raise Truncated
     orientation = _TURNED[turns] if mirror is None else _MIRRORED[mirror][turns]
     return Header(FORMAT, width, height, frames, orientation)

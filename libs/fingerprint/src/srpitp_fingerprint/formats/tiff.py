@@ -13,6 +13,7 @@ FORMAT: Format = "tiff"
 
 _BYTE_ORDERS: dict[bytes, Literal["<", ">"]] = {b"II*\0": "<", b"MM\0*": ">"}
 _NUMBERS = {1: "B", 3: "H", 4: "I"}  # BYTE, SHORT, LONG
+_TYPE_BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8)
 _WIDTH, _HEIGHT, _ORIENTATION, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 274, 322, 323
 
 
@@ -21,8 +22,8 @@ def recognises(data: bytes) -> bool:
     return data[:4] in _BYTE_ORDERS
 
 
-def _directories(data: bytes) -> Iterator[dict[int, int]]:
-    """Give the single numbers of each directory, by tag."""
+def _directories(data: bytes, *, whole: bool = False) -> Iterator[dict[int, int]]:
+    """Give the single numbers of each directory, by tag; if `whole`, all values must be there."""
     order = _BYTE_ORDERS[data[:4]]
     (at,) = struct.unpack_from(order + "I", data, 4)
     seen = set()
@@ -34,6 +35,10 @@ def _directories(data: bytes) -> Iterator[dict[int, int]]:
             tag, kind, count = struct.unpack_from(order + "HHI", data, entry)
             if kind in _NUMBERS and count == 1:
                 (numbers[tag],) = struct.unpack_from(order + _NUMBERS[kind], data, entry + 8)
+            elif whole and kind < len(_TYPE_BYTES) and (length := count * _TYPE_BYTES[kind]) > 4:
+                (start,) = struct.unpack_from(order + "I", data, entry + 8)
+                if start + length > len(data):
+                    raise Truncated
         yield numbers
         (at,) = struct.unpack_from(order + "I", data, at + 2 + 12 * entries)
 
@@ -52,7 +57,7 @@ def exif_orientation(exif: bytes) -> int:
 
 def read(data: bytes) -> Header:
     """Read the first page; the decoder turns it upright by itself."""
-    directories = _directories(data)
+    directories = _directories(data, whole=True)
     page = next(directories, None)
     if page is None or _WIDTH not in page or _HEIGHT not in page:
         raise Truncated
