@@ -61,6 +61,7 @@ class Match(Model):
     protected_digest: Digest
     detected_id: Identifier
     detected_digest: Digest
+    detected_tag: str = Field(description="the tag that the detected image is stored under")
     image_address: str
     tag: str = Field(description="the tag under which the pair met")
     verdict: Verdict

@@ -1,0 +1,57 @@
+"""The matcher: wiring only."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.matcher.api import router
+from services.matcher.engine import Rule
+from services.matcher.service import MatcherService
+from services.matcher.settings import Settings
+from services.matcher.store import INDEXES, MatcherStore
+from srpitp_contracts.names import ServiceName
+from srpitp_fingerprint import THRESHOLDS
+from srpitp_servicekit.app import build_app
+from srpitp_servicekit.auth import Authenticator
+from srpitp_servicekit.mongo import open_database
+from srpitp_servicekit.outbox import Outbox
+from srpitp_servicekit.peers import open_peers
+from srpitp_servicekit.server import serve
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Wire the matcher."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        """Open the store and the peers, then send the outbox; close in the reverse order."""
+        async with open_database(settings, INDEXES) as db, open_peers(settings) as peers:
+            outbox = Outbox(db, ServiceName.MATCHER, peers)
+            app.state.db = db
+            app.state.authenticator = Authenticator(db, settings)
+            app.state.service = MatcherService(MatcherStore(db), outbox, _rule(settings))
+            async with outbox.running():
+                yield
+
+    return build_app(
+        ServiceName.MATCHER,
+        router,
+        lifespan,
+        description="Compares detected images with protected ones; keeps matches and reviews.",
+    )
+
+
+def _rule(settings: Settings) -> Rule:
+    threshold = settings.match_threshold
+    return Rule(
+        profile=settings.profile,
+        threshold=THRESHOLDS[settings.profile] if threshold is None else threshold,
+        candidates=settings.match_candidates,
+    )
+
+
+if __name__ == "__main__":
+    _settings = Settings()
+    serve(create_app(_settings), ServiceName.MATCHER, _settings)

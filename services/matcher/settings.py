@@ -1,0 +1,20 @@
+"""Settings of the matcher."""
+
+from pydantic import Field
+
+from srpitp_contracts.fingerprints import Profile
+from srpitp_servicekit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Each field's environment name is ``SRPITP_`` and the field's name in capitals."""
+
+    profile: Profile = Field(
+        default="robust", description="the fingerprint service's; it decides which distance counts"
+    )
+    match_threshold: float | None = Field(
+        default=None, ge=0, le=1, description="Th of formula (2); the profile's own, if none"
+    )
+    match_candidates: int = Field(
+        default=100, ge=1, description="how many protected views are kept for each detected view"
+    )
