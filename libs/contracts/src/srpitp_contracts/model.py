@@ -27,7 +27,10 @@ class Model(BaseModel):
 
 def _to_utc(value: datetime) -> datetime:
     # MongoDB keeps milliseconds; cutting here makes a value equal to itself after a round trip.
-    value = value.astimezone(UTC)
+    try:
+        value = value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("lies outside the years 1 to 9999 in UTC") from error
     return value.replace(microsecond=value.microsecond // 1000 * 1000)
 
 

@@ -63,6 +63,8 @@ class Loop:
                 worked = False
             if worked:
                 continue
+            # Not wait_for: before Python 3.12 it may swallow the cancellation that ends the loop.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), self._interval)
+                async with asyncio.timeout(self._interval):
+                    await self._awake.wait()
             self._awake.clear()

@@ -7,9 +7,12 @@ again, one by one.
 
 import asyncio
 import ipaddress
+import logging
 import socket
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import httpx
@@ -19,8 +22,12 @@ from srpitp_servicekit.problems import AddressRefusedError, AddressUnreachableEr
 IPAddress = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+logger = logging.getLogger(__name__)
+
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_PORTS = {"http": 80, "https": 443}
 _MAX_REDIRECTS = 5
+_EITHER_ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS
 USER_AGENT = "srpitp/0.1 (image protection)"
 
 
@@ -35,21 +42,31 @@ class AddressPolicy:
         address = _unwrapped(address)
         if any(address in network for network in self._allow if network.version == address.version):
             return True
-        # is_global is false for loopback, private, link-local (cloud metadata), carrier NAT,
-        # documentation and reserved ranges; multicast has global parts of its own.
-        return address.is_global and not address.is_multicast
+        # is_global is false for loopback, private, link-local (cloud metadata), carrier NAT and
+        # documentation ranges. Multicast has global parts of its own; reserved holds the ways
+        # by which IPv6 carries IPv4; site-local is the private range of old.
+        return address.is_global and not (
+            address.is_multicast
+            or address.is_reserved
+            or (isinstance(address, IPv6Address) and address.is_site_local)
+        )
 
-    async def resolve(self, host: str, port: int) -> IPAddress:
-        """Return an address of ``host`` that may be connected to.
+    async def resolve(self, url: httpx.URL) -> IPAddress:
+        """Return an address of the URL's host that may be connected to.
 
         Raises
         ------
         AddressRefusedError
-            When one of its addresses lies where we must not go: a name that mixes both is a trap.
+            When one of its addresses lies where we must not go (a name that mixes both is a
+            trap), or when it is not a web address.
         AddressUnreachableError
             When the name does not resolve.
         """
+        host = url.raw_host.decode("ascii")
+        if url.scheme not in _PORTS or not host:
+            raise AddressRefusedError("Only http and https addresses are fetched.")
         loop = asyncio.get_running_loop()
+        port = url.port or _PORTS[url.scheme]
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:
@@ -59,9 +76,11 @@ class AddressPolicy:
             raise AddressUnreachableError(f"The host {host!r} does not resolve.")
         for address in addresses:
             if not self.permits(address):
+                # Where a name inside our network leads is nothing that a caller may learn.
+                logger.warning("refused to connect to %s: it leads to %s", host, address)
                 raise AddressRefusedError(
-                    f"The host {host!r} leads to {address}, which is not a public address; an "
-                    "operator may allow its network with SRPITP_EGRESS_ALLOW."
+                    f"The host {host!r} does not lead to a public address; an operator may allow "
+                    "its network with SRPITP_EGRESS_ALLOW."
                 )
         return addresses[0]
 
@@ -88,15 +107,17 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Check, pin and send a request."""
-        host = request.url.host
-        if request.url.scheme not in {"http", "https"} or not host:
-            raise AddressRefusedError(f"Only http and https addresses are fetched: {request.url}")
-        port = request.url.port or (443 if request.url.scheme == "https" else 80)
-        address = await self._policy.resolve(host, port)
-        request.extensions = {**request.extensions, "sni_hostname": host}
-        # The Host header was set from the name when the request was built, and stays.
-        request.url = request.url.copy_with(host=str(address))
-        return await super().handle_async_request(request)
+        address = await self._policy.resolve(request.url)
+        # The Host header was set from the name when the request was built, and stays; the
+        # certificate is checked against the name, too.
+        pinned = httpx.Request(
+            request.method,
+            request.url.copy_with(host=str(address)),
+            headers=request.headers,
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": request.url.raw_host.decode("ascii")},
+        )
+        return await super().handle_async_request(pinned)
 
 
 @dataclass(frozen=True)
@@ -116,7 +137,9 @@ def guarded_client(policy: AddressPolicy, *, timeout_seconds: float = 20) -> htt
         timeout=timeout_seconds,
         follow_redirects=False,
         trust_env=False,
-        headers={"User-Agent": USER_AGENT},
+        # A packed answer may be a bomb, and a cookie would be kept for as long as we run.
+        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
     )
 
 
@@ -132,7 +155,7 @@ async def fetch(
     address
         The address, http or https.
     max_bytes
-        More than this is not read.
+        More than this is not read, nor unpacked.
     timeout_seconds
         For the whole fetch, redirects included.
 
@@ -160,9 +183,29 @@ async def _follow(client: httpx.AsyncClient, address: str, max_bytes: int) -> Fe
             if response.status_code != httpx.codes.OK:
                 raise AddressUnreachableError(f"{address} answered {response.status_code}.")
             body = bytearray()
-            async for chunk in response.aiter_bytes():
+            async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > max_bytes:
                     raise AddressUnreachableError(f"{address} sent more than {max_bytes} bytes.")
-            return Fetched(address, response.status_code, response.headers, bytes(body))
+            content = _unpacked(bytes(body), response.headers, max_bytes)
+            return Fetched(address, response.status_code, response.headers, content)
     raise AddressUnreachableError(f"{address} redirects more than {_MAX_REDIRECTS} times.")
+
+
+def _unpacked(body: bytes, headers: httpx.Headers, max_bytes: int) -> bytes:
+    """Return what a server packed although we asked it not to; never more than ``max_bytes``."""
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "identity":
+        return body
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        raise AddressUnreachableError(f"The answer is packed in an unasked way: {encoding!r}.")
+    unpacker = zlib.decompressobj(_EITHER_ZLIB_OR_GZIP)
+    try:
+        content = unpacker.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise AddressUnreachableError("The packed answer is broken.") from error
+    if len(content) > max_bytes:
+        raise AddressUnreachableError(f"The answer unpacks to more than {max_bytes} bytes.")
+    if not unpacker.eof:
+        raise AddressUnreachableError("The packed answer is cut off.")
+    return content

@@ -31,7 +31,10 @@ class Peers:
             self._settings.url_of(to) + path, json=body, headers=self._headers()
         )
         response.raise_for_status()
-        return response.json() if response.content else None
+        try:
+            return response.json() if response.content else None
+        except ValueError as error:
+            raise httpx.DecodingError(f"{to} did not answer with JSON") from error
 
     async def post_bytes(self, to: ServiceName, path: str, data: bytes) -> httpx.Response:
         """Post bytes to a path of a service and return its answer, whatever its status."""
@@ -50,7 +53,8 @@ class Peers:
 @asynccontextmanager
 async def open_peers(settings: ServiceSettings) -> AsyncIterator[Peers]:
     """Open the connections to the other services."""
-    limits = httpx.Limits(max_connections=64, keepalive_expiry=15)
+    # Uvicorn closes an idle connection after 5 s: let it go before, not just as we use it.
+    limits = httpx.Limits(max_connections=64, keepalive_expiry=4)
     # Peers are addresses that the operator set: no proxy of the environment stands between.
     async with httpx.AsyncClient(timeout=_TIMEOUT, limits=limits, trust_env=False) as client:
         yield Peers(settings, client)

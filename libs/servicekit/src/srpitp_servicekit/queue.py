@@ -51,6 +51,8 @@ class DueQueue:
         How long a claim holds without being renewed.
     only
         A filter that the documents meet, such as the sender whose work this is.
+    counter
+        The field that counts the claims.
     """
 
     def __init__(
@@ -59,15 +61,24 @@ class DueQueue:
         *,
         lease: timedelta,
         only: Mapping[str, Any] | None = None,
+        counter: str = "attempts",
     ) -> None:
         self._collection = collection
         self._lease = lease
         self._only = dict(only or {})
+        self._counter = counter
 
-    async def claim(self) -> Document | None:
-        """Return a due document under a new lease, or None when there is none."""
+    async def claim(self, only: Mapping[str, Any] | None = None) -> Document | None:
+        """Return a due document under a new lease, or None when there is none.
+
+        Parameters
+        ----------
+        only
+            A further filter, for this claim.
+        """
         now = utc_now()
-        due = {**self._only, "due_at": {"$lte": now}}
+        # The type is named since the partial index is used by queries that repeat its condition.
+        due = {**self._only, **(only or {}), "due_at": {"$lte": now, "$type": "date"}}
         candidates = self._collection.find(due, {"_id": 1, "due_at": 1})
         async for candidate in candidates.sort("due_at", ASCENDING).limit(_LOOK_AHEAD):
             lease = random_id()
@@ -75,7 +86,7 @@ class DueQueue:
             # that nobody else claimed it in between.
             result = await self._collection.update_one(
                 {"_id": candidate["_id"], "due_at": candidate["due_at"]},
-                {"$set": {"due_at": now + self._lease, "lease": lease}, "$inc": {"attempts": 1}},
+                {"$set": {"due_at": now + self._lease, "lease": lease}, "$inc": {self._counter: 1}},
             )
             if result.modified_count:
                 return await self._collection.find_one({"_id": candidate["_id"], "lease": lease})

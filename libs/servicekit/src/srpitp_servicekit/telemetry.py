@@ -23,7 +23,7 @@ def configure_logging(level: str) -> None:
             },
         )
     )
-    handler.addFilter(CorrelationIdFilter(uuid_length=32, default_value=None))
+    handler.addFilter(CorrelationIdFilter(default_value=None))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # One line for each request to a peer or a site would bury what matters.
     logging.getLogger("httpx").setLevel(logging.WARNING)
