@@ -28,7 +28,7 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from srpitp_contracts.names import Collection
+from srpitp_contracts.names import Collection, ServiceName
 from srpitp_servicekit import problems
 from srpitp_servicekit.settings import ServiceSettings
 
@@ -72,7 +72,10 @@ Indexes = Mapping[Collection, Sequence[IndexModel]]
 
 @asynccontextmanager
 async def open_database(
-    settings: ServiceSettings, indexes: Indexes | None = None
+    settings: ServiceSettings,
+    indexes: Indexes | None = None,
+    *,
+    service: ServiceName | None = None,
 ) -> AsyncIterator[Database]:
     """Open the database: majority and journaled writes, times in UTC.
 
@@ -83,6 +86,8 @@ async def open_database(
     indexes
         Made at once, or, while MongoDB is away, as soon as it is back: a service starts
         without it and answers 503 until then.
+    service
+        Who opens it, by which its connections are known to MongoDB.
     """
     client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
         settings.mongodb_uri,
@@ -90,7 +95,7 @@ async def open_database(
         connectTimeoutMS=int(settings.mongodb_timeout_seconds * 1000),
         retryWrites=True,
         retryReads=True,
-        appname="srpitp",
+        appname=f"srpitp-{service}" if service else "srpitp",
     )
     db = client.get_database(
         settings.mongodb_database,

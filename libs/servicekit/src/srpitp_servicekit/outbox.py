@@ -148,7 +148,7 @@ class Outbox:
                 )
                 if handle := self._on_sent.get(message["subject"]):
                     await handle(message["key"], answer)
-        except (httpx.HTTPError, PyMongoError) as error:
+        except Exception as error:  # whatever it was: the message is told again, after a while
             await self._postpone(message, error)
         else:
             await self._queue.complete(message, {"sent_at": utc_now(), "last_error": None})
@@ -163,6 +163,7 @@ class Outbox:
             message["to"],
             delay,
             error,
+            exc_info=not isinstance(error, httpx.HTTPError | PyMongoError),
         )
         text = f"{type(error).__name__}: {error}"[:500]
         await self._queue.retry(message, timedelta(seconds=delay), {"last_error": text})
