@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any
 
 from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request
@@ -21,7 +21,7 @@ MEDIA_TYPE = "application/problem+json"
 class ProblemError(Exception):
     """An error with an answer for the caller; ``detail`` says what to do about it."""
 
-    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
     code: ProblemCode = ProblemCode.INTERNAL_ERROR
 
     def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
@@ -80,6 +80,21 @@ class AddressUnreachableError(ProblemError):
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = ProblemCode.ADDRESS_UNREACHABLE
+
+
+class ImageRefusedError(ProblemError):
+    """An image that cannot be taken; the code says why."""
+
+    def __init__(self, code: ProblemCode, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.status = _STATUS_OF_IMAGE.get(code, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+_STATUS_OF_IMAGE = {
+    ProblemCode.IMAGE_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    ProblemCode.IMAGE_UNSUPPORTED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+}
 
 
 class UnavailableError(ProblemError):
