@@ -1,0 +1,182 @@
+"""The worker processes, and the images that wait for them."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from services.fingerprint.settings import Settings
+from srpitp_contracts.problems import ProblemCode
+from srpitp_servicekit.problems import ImageRefusedError, UnavailableError
+from srpitp_servicekit.uploads import UploadFile
+
+logger = logging.getLogger(__name__)
+
+_START_SECONDS = 60
+_CHUNK_BYTES = 2**20
+_TRIES = 2
+
+
+class WorkerDiedError(Exception):
+    """A worker ended before it answered."""
+
+
+class Engine:
+    """Decodes and fingerprints images, as many at a time as there are workers.
+
+    Each worker has pipes of its own and nothing shared, so the death of one, at any moment,
+    concerns the one image that it holds.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._idle: list[Process] = []
+        self._free = asyncio.Semaphore(settings.fingerprint_workers)
+        self._taken = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Have the workers ready for as long as the block lasts."""
+        count = self._settings.fingerprint_workers
+        self._idle = list(await asyncio.gather(*(self._start() for _ in range(count))))
+        try:
+            yield
+        finally:
+            for process in self._idle:
+                await _end(process)
+
+    def refuse_when_full(self) -> None:
+        """Raise `UnavailableError` when as many images wait as may wait."""
+        settings = self._settings
+        if self._taken >= settings.fingerprint_workers + settings.fingerprint_queue_limit:
+            raise UnavailableError(
+                "Too many images wait to be fingerprinted.", retry_after_seconds=2
+            )
+
+    async def extract(self, image: UploadFile) -> dict[str, Any]:
+        """Return what a worker says of an image.
+
+        Raises
+        ------
+        ImageRefusedError
+            When it cannot be fingerprinted, or not in time.
+        UnavailableError
+            When too many wait already.
+        """
+        self.refuse_when_full()
+        self._taken += 1
+        try:
+            async with self._free:
+                return await self._try(image)
+        finally:
+            self._taken -= 1
+
+    async def _try(self, image: UploadFile) -> dict[str, Any]:
+        # A worker may die of its image, or of something else, such as the kernel's want of
+        # memory. The second try keeps a good image from being refused for the latter.
+        for _ in range(_TRIES):
+            try:
+                async with self._worker() as worker:
+                    return await _ask(worker, image)
+            except WorkerDiedError:
+                logger.warning("a worker died with an image of %d bytes", image.size)
+            except TimeoutError as error:
+                raise ImageRefusedError(
+                    ProblemCode.IMAGE_TOO_SLOW,
+                    "Reading the image took longer than "
+                    f"{self._settings.fingerprint_time_limit_seconds:g} s; send it scaled down, "
+                    "or saved as JPEG or PNG.",
+                ) from error
+        raise ImageRefusedError(
+            ProblemCode.IMAGE_BROKEN, "The image makes its decoder crash; save it anew."
+        )
+
+    @asynccontextmanager
+    async def _worker(self) -> AsyncIterator[Process]:
+        """Lend a worker; one that did not end its work in time, or at all, is not used again."""
+        process = await self._take()
+        finished = False
+        try:
+            async with asyncio.timeout(self._settings.fingerprint_time_limit_seconds):
+                yield process
+            finished = True
+        finally:
+            if finished:
+                self._idle.append(process)
+            else:
+                await _end(process)
+
+    async def _take(self) -> Process:
+        while self._idle:
+            process = self._idle.pop()
+            if process.returncode is None:
+                return process
+            await _end(process)
+        return await self._start()
+
+    async def _start(self) -> Process:
+        settings = self._settings
+        arguments = {
+            "profile": settings.fingerprint_profile,
+            "max_bytes": settings.image_max_bytes,
+            "max_pixels": settings.image_max_pixels,
+            "memory_bytes": settings.fingerprint_worker_memory_bytes,
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "services.fingerprint.worker",
+            json.dumps(arguments),
+            stdin=PIPE,
+            stdout=PIPE,
+            env=_environment(),
+        )
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await _read(process)
+        except BaseException as error:
+            await _end(process)
+            if isinstance(error, WorkerDiedError | TimeoutError):
+                raise UnavailableError("No worker could be started; our log says why.") from error
+            raise
+        return process
+
+
+def _environment() -> dict[str, str]:
+    """Return what a worker needs: paths, but none of our keys."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("SRPITP_")}
+    return {**ours, "OPENBLAS_NUM_THREADS": "1"}
+
+
+async def _ask(process: Process, image: UploadFile) -> dict[str, Any]:
+    assert process.stdin  # noqa: S101  (a pipe was asked for)
+    await image.seek(0)
+    try:
+        process.stdin.write(b"%d\n" % (image.size or 0))
+        while chunk := await image.read(_CHUNK_BYTES):
+            process.stdin.write(chunk)
+            await process.stdin.drain()
+    except ConnectionError as error:
+        raise WorkerDiedError from error
+    answer: dict[str, Any] = await _read(process)
+    return answer
+
+
+async def _read(process: Process) -> Any:
+    assert process.stdout  # noqa: S101  (a pipe was asked for)
+    line = await process.stdout.readline()
+    if not line.endswith(b"\n"):
+        raise WorkerDiedError
+    return json.loads(line)
+
+
+async def _end(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()

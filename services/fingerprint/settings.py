@@ -1,0 +1,32 @@
+"""Settings of the fingerprint service."""
+
+import os
+
+from pydantic import Field
+
+from srpitp_contracts.fingerprints import Profile
+from srpitp_servicekit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What the operator may choose."""
+
+    fingerprint_profile: Profile = Field(
+        default="robust", description="fingerprints of two profiles are not comparable"
+    )
+    fingerprint_workers: int = Field(
+        default_factory=lambda: len(os.sched_getaffinity(0)),
+        ge=1,
+        description="processes that decode, each one image at a time",
+    )
+    fingerprint_queue_limit: int = Field(
+        default=64, ge=0, description="images that may wait for a worker; the next one gets 503"
+    )
+    fingerprint_time_limit_seconds: float = Field(
+        default=20, gt=0, description="for one image; its worker is killed then"
+    )
+    fingerprint_worker_memory_bytes: int = Field(
+        default=2 * 2**30, ge=2**29, description="address space of a worker"
+    )
+    image_max_bytes: int = Field(default=50 * 2**20, ge=1, description="of an image file")
+    image_max_pixels: int = Field(default=100_000_000, ge=1, description="width times height")

@@ -1,0 +1,77 @@
+"""The process that decodes: images on its standard input, a line of JSON each on its output.
+
+Before each image stands a line with its length. Bytes that someone else gave may crash a decoder,
+keep it busy for ever, or take it over. So they meet it in a process of its own, which has little
+memory and no secrets, and whose answers are JSON that the service checks: unpickling what such a
+process says would undo the separation.
+"""
+
+import base64
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from typing import Any, BinaryIO
+
+import cv2
+
+from srpitp_fingerprint import Extraction, ImageError, Limits, Profile, TooManyPixelsError, extract
+
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, see prctl(2)
+
+
+def main(profile: Profile, max_bytes: int, max_pixels: int, memory_bytes: int) -> None:
+    """Answer until the input ends."""
+    _confine(memory_bytes)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # a decoder that prints must not garble our answers
+    _say(answers, "ready")
+    limits = Limits(max_bytes=max_bytes, max_pixels=max_pixels)
+    while (data := _next_image(sys.stdin.buffer)) is not None:
+        _say(answers, _answer(data, profile, limits))
+
+
+def _confine(memory_bytes: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's, which ends us
+    if sys.platform == "linux":
+        # A worker that is stuck in a decoder would not see its input end.
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    cv2.setNumThreads(1)
+
+
+def _next_image(stream: BinaryIO) -> bytes | None:
+    length = stream.readline()
+    return stream.read(int(length)) if length else None
+
+
+def _answer(data: bytes, profile: Profile, limits: Limits) -> dict[str, Any]:
+    try:
+        return _plain(extract(data, profile=profile, limits=limits))
+    except ImageError as error:
+        return {"code": error.code, "detail": str(error)}
+    except MemoryError:
+        detail = "decoding the image takes more memory than we give it; send it scaled down"
+        return {"code": TooManyPixelsError.code, "detail": detail}
+
+
+def _plain(extraction: Extraction) -> dict[str, Any]:
+    fields = {name: getattr(extraction, name) for name in extraction.__slots__}
+    views = [
+        {"name": view.name, "fingerprint": base64.b64encode(view.fingerprint).decode()}
+        for view in extraction.views
+    ]
+    return {**fields, "views": views}
+
+
+def _say(answers: Any, answer: Any) -> None:
+    json.dump(answer, answers)
+    answers.write("\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main(**json.loads(sys.argv[1]))
