@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AnyHttpUrl, Field
+from pydantic import AnyHttpUrl, Field, UrlConstraints
 
 from srpitp_contracts.matching import MatchWithSightings
 from srpitp_contracts.model import Identifier, Model, UtcTime
@@ -19,10 +19,12 @@ class EventType(StrEnum):
 class SubscriptionRequest(Model):
     """A new webhook."""
 
-    address: AnyHttpUrl
+    address: Annotated[AnyHttpUrl, UrlConstraints(max_length=2000)]
     event_types: Annotated[frozenset[EventType], Field(min_length=1)] = frozenset(EventType)
     image_ids: frozenset[Identifier] = Field(
-        default=frozenset(), description="only these protected images; all when empty"
+        default=frozenset(),
+        max_length=1000,
+        description="only these protected images; all when empty",
     )
 
 

@@ -51,8 +51,8 @@ class AddressPolicy:
             or (isinstance(address, IPv6Address) and address.is_site_local)
         )
 
-    async def resolve(self, url: httpx.URL) -> IPAddress:
-        """Return an address of the URL's host that may be connected to.
+    async def resolve(self, address: httpx.URL | str) -> IPAddress:
+        """Return an IP address of a web address's host that may be connected to.
 
         Raises
         ------
@@ -62,6 +62,10 @@ class AddressPolicy:
         AddressUnreachableError
             When the name does not resolve.
         """
+        try:
+            url = httpx.URL(address)
+        except httpx.InvalidURL as error:
+            raise AddressRefusedError("This is not a web address.") from error
         host = url.raw_host.decode("ascii")
         if url.scheme not in _PORTS or not host:
             raise AddressRefusedError("Only http and https addresses are fetched.")
@@ -74,10 +78,10 @@ class AddressPolicy:
         addresses = [ipaddress.ip_address(entry[4][0]) for entry in found]
         if not addresses:
             raise AddressUnreachableError(f"The host {host!r} does not resolve.")
-        for address in addresses:
-            if not self.permits(address):
+        for ip_address in addresses:
+            if not self.permits(ip_address):
                 # Where a name inside our network leads is nothing that a caller may learn.
-                logger.warning("refused to connect to %s: it leads to %s", host, address)
+                logger.warning("refused to connect to %s: it leads to %s", host, ip_address)
                 raise AddressRefusedError(
                     f"The host {host!r} does not lead to a public address; an operator may allow "
                     "its network with SRPITP_EGRESS_ALLOW."
