@@ -121,9 +121,13 @@ class Website:
 
     def image_address(self, name: str) -> str:
         """Return where an image lies."""
-        server = self._cdn if name in _ON_CDN else self._site
         folder = FORBIDDEN if name == copies.TRAP.name else "/img/"
-        return server.address(folder + name)
+        return self._server_of(name).address(folder + name)
+
+    def image(self, name: str) -> bytes:
+        """Return an image's bytes."""
+        resource = self._server_of(name).get(urlsplit(self.image_address(name)).path)
+        return resource.body if resource else b""
 
     def pages_showing(self, name: str) -> list[str]:
         """Return the addresses of the pages that show an image."""
@@ -147,10 +151,13 @@ class Website:
         return {address, self.image_address(copy.name)}
 
     def _put_image(self, copy: Copy, changed: datetime) -> None:
-        server = self._cdn if copy.name in _ON_CDN else self._site
         kind = _TYPES[copy.name.rpartition(".")[2]]
         body = copy.make(self._originals[copy.original])
-        server.put(urlsplit(self.image_address(copy.name)).path, Resource(body, kind, changed))
+        path = urlsplit(self.image_address(copy.name)).path
+        self._server_of(copy.name).put(path, Resource(body, kind, changed))
+
+    def _server_of(self, image: str) -> WebServer:
+        return self._cdn if image in _ON_CDN else self._site
 
     def _put_page(self, page: PageSpec, changed: datetime) -> None:
         html = _template.render(

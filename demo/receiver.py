@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from srpitp_contracts.alerting import EventType, WebhookEvent
 
 @dataclass(frozen=True)
 class Arrival:
-    """A webhook that arrived for the first time."""
+    """A webhook that arrived."""
 
     webhook_id: str
     event: WebhookEvent
@@ -28,8 +27,7 @@ class Receiver:
     """A subscriber that treats a webhook it has seen before as told already."""
 
     def __init__(self) -> None:
-        self.arrivals: dict[str, Arrival] = {}
-        self.times_received = Counter[str]()
+        self.receptions: list[Arrival] = []
         self.refused = 0
         self._changed = threading.Condition()
         self._open = threading.Event()
@@ -72,16 +70,18 @@ class Receiver:
 
     @property
     def alerts(self) -> list[Arrival]:
-        """What arrived of matches, in the order of arrival."""
-        with self._changed:
-            arrivals = list(self.arrivals.values())
-        return [item for item in arrivals if item.event.type is EventType.MATCH_CONFIRMED]
+        """What arrived of matches, each id once, in the order of arrival."""
+        first = dict[str, Arrival]()
+        for arrival in list(self.receptions):
+            if arrival.event.type is EventType.MATCH_CONFIRMED:
+                first.setdefault(arrival.webhook_id, arrival)
+        return list(first.values())
 
     @property
     def repeats(self) -> int:
         """How many webhooks came again."""
-        with self._changed:
-            return self.times_received.total() - len(self.times_received)
+        receptions = list(self.receptions)
+        return len(receptions) - len({item.webhook_id for item in receptions})
 
     def wait_until(self, met: Callable[["Receiver"], bool], *, seconds: float) -> None:
         """Return as soon as a condition is met; raise `TimeoutError` when it is not."""
@@ -106,12 +106,10 @@ class Receiver:
         except WebhookVerificationError:
             self.refused += 1
             return HTTPStatus.UNAUTHORIZED
-        id_ = headers["webhook-id"]
         with self._changed:
-            self.times_received[id_] += 1
-            if id_ not in self.arrivals:
-                event = WebhookEvent.model_validate_json(body)
-                self.arrivals[id_] = Arrival(id_, event, at)
+            self.receptions.append(
+                Arrival(headers["webhook-id"], WebhookEvent.model_validate_json(body), at)
+            )
             self._held += 1
             self._changed.notify_all()
         self._open.wait()

@@ -1,0 +1,119 @@
+"""``python -m demo``: the whole journey, a table, and a report; status 0 if all went as it must."""
+
+import argparse
+import asyncio
+import shutil
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+from rich.markup import escape
+
+from demo.inventory import inventory
+from demo.journey import Journey, JourneyError, Step
+from demo.pages import Website
+from demo.photos import ALL
+from demo.receiver import Receiver
+from demo.report import Findings, table, write_html
+from demo.system import System, SystemFailedError
+from srpitp import SrpitpError
+
+_MARK = ".made-by-the-demo"
+_WIDTH_OF_THE_TABLE = 170
+
+
+def main() -> int:
+    """Run the demo and return the exit status."""
+    options = _parse()
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_THE_TABLE
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        folder = _emptied(options.out)
+        findings = run(folder, console, separate=options.separate)
+    except KeyboardInterrupt:
+        console.print("ended before its time")
+        return 130
+    except (JourneyError, OSError, SrpitpError, SystemFailedError) as error:
+        console.print(f"[red]failed:[/] {escape(str(error))}")
+        return 1
+    console.print(table(findings))
+    for complaint in findings.complaints:
+        console.print(f"[red]wrong:[/] {escape(complaint)}")
+    console.print(f"report: {folder / 'report.html'}")
+    return 1 if findings.complaints else 0
+
+
+def run(folder: Path, console: Console, *, separate: bool = False) -> Findings:
+    """Start everything, go the journey, end everything, and write down what was found."""
+    began = time.monotonic()
+
+    def show(step: Step) -> None:
+        console.print(
+            f"[dim]{time.monotonic() - began:6.1f} s[/]  [bold]{step.numbers:>5}[/]  "
+            f"{escape(step.text)}: {escape(step.found)} [dim]({step.seconds:.1f} s)[/]"
+        )
+
+    form = "five processes" if separate else "one process"
+    console.print(f"Starting MongoDB and the services ({form}) ...")
+    originals = {photo.key: photo.read() for photo in ALL}
+    website, receiver = Website(originals), Receiver()
+    system = System(folder, separate=separate)
+    with (
+        website.running(),
+        receiver.running(),
+        system.running(),
+        Journey(
+            system.urls, system.admin_key, website, receiver, originals,
+            report=show, check=system.check,
+        ) as journey,
+    ):  # fmt: skip
+        try:
+            journey.run()
+            findings = Findings(
+                rows=journey.rows(),
+                steps=journey.steps,
+                crawls=journey.crawls,
+                rejected=journey.rejected,
+                complaints=journey.complaints,
+                repeats=receiver.repeats,
+                form=form,
+                finished_at=datetime.now(UTC),
+            )
+        except (JourneyError, SrpitpError):
+            console.print(escape(system.log_tails()))
+            raise
+        (folder / "mongodb.txt").write_text(asyncio.run(inventory(system.mongodb_uri)))
+    pictures = originals | {row.copy.name: website.image(row.copy.name) for row in findings.rows}
+    write_html(findings, pictures, folder / "report.html")
+    return findings
+
+
+def _emptied(folder: Path) -> Path:
+    """Return the folder, fresh; what the demo did not make is not thrown away."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
+        raise FileExistsError(f"{folder} holds things that the demo did not make")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / _MARK).touch()
+    return folder.absolute()
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m demo", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="emptied first")
+    parser.add_argument("--separate", action="store_true", help="five processes instead of one")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
