@@ -120,6 +120,37 @@ def test_what_no_decoder_should_see(data, error, says):
         extract(data)
 
 
+def test_a_stream_larger_than_its_container_says_is_known():
+    done, data = cv2.imencode(".avif", np.zeros((2000, 2000, 3), np.uint8))
+    assert done
+    assert extract(data.tobytes()).width == 2000
+    lying = data.tobytes().replace(struct.pack(">II", 2000, 2000), struct.pack(">II", 64, 64))
+    with pytest.raises(BrokenImageError, match="far larger"):
+        extract(lying)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(avif(0, 0) + box(b"free", b"") * 10**6, id="boxes"),
+        pytest.param(avif(9, 9)[:24] + b"".join(
+            struct.pack(">I4s4x", 12 * (5000 - i), b"meta") for i in range(5000)
+        ), id="depth"),
+        pytest.param(avif(9, 9) + box(b"meta", bytes(4) + box(
+            b"iloc", bytes(6) + b"\xff\xff" + (bytes(4) + b"\xff\xff") * 65535
+        )), id="extents"),
+        pytest.param(b"II*\0\x08\0\0\0" + b"".join(
+            struct.pack("<HI", 0, 14 + 6 * i) for i in range(10**6)
+        ), id="pages"),
+    ],
+)  # fmt: skip
+def test_a_header_without_end_costs_little(data):
+    start = time.perf_counter()
+    with pytest.raises(BrokenImageError):
+        extract(data)
+    assert time.perf_counter() - start < 1
+
+
 def test_a_circle_of_tiff_pages_ends():
     circle = bytearray(tiff(10, 10))
     circle[-4:] = struct.pack("<I", 8)
