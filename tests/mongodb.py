@@ -1,0 +1,46 @@
+"""A real MongoDB for every test: one ``mongod`` a run, one database a test."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from srpitp_contracts.identifiers import random_id
+from srpitp_servicekit.embedded import running_mongod
+from srpitp_servicekit.mongo import Database, open_database
+from srpitp_servicekit.settings import ServiceSettings
+
+ADMIN_KEY = "srpitp_test-admin-key"
+SERVICE_KEY = "srpitp_test-service-key"
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_mongod(tmp_path_factory.mktemp("mongod")) as uri:
+        yield uri
+
+
+@pytest.fixture
+def environment(
+    mongodb_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """The environment of a service under test: a fresh database and a fresh folder."""
+    values = {
+        "SRPITP_MONGODB_URI": mongodb_uri,
+        "SRPITP_MONGODB_DATABASE": f"test_{random_id()[:12]}",
+        "SRPITP_DATA_DIR": str(tmp_path / "data"),
+        "SRPITP_ADMIN_KEY": ADMIN_KEY,
+        "SRPITP_SERVICE_KEY": SERVICE_KEY,
+        "SRPITP_EGRESS_ALLOW": '["127.0.0.0/8"]',
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return values
+
+
+@pytest.fixture
+async def db(environment: dict[str, str]) -> AsyncIterator[Database]:
+    settings = ServiceSettings()
+    async with open_database(settings) as database:
+        yield database
+        await database.client.drop_database(database.name)
