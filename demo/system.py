@@ -1,5 +1,6 @@
 """The system under demonstration: MongoDB, and the services as one process or as five."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -130,14 +131,14 @@ class System:
 
     def _wait_until_ready(self, name: str) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
-            self.check()
-            try:
-                if httpx.get(f"{self._health[name]}/health/ready", trust_env=False).is_success:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.05)
+        address = f"{self._health[name]}/health/ready"
+        with httpx.Client(trust_env=False) as client:
+            while time.monotonic() < deadline:
+                self.check()
+                with contextlib.suppress(httpx.TransportError):
+                    if client.get(address).is_success:
+                        return
+                time.sleep(0.05)
         raise SystemFailedError(
             f"{name} was not ready within {_START_SECONDS} s:\n{self.log_tail(name)}"
         )
