@@ -6,6 +6,7 @@ from srpitp.connection import Connection
 from srpitp_contracts.alerting import (
     Alert,
     Delivery,
+    DeliveryState,
     IssuedSubscription,
     Subscription,
     SubscriptionRequest,
@@ -23,15 +24,29 @@ class Subscriptions:
 
     def add(self, request: SubscriptionRequest) -> IssuedSubscription:
         """Make a webhook; its secret is shown only now."""
-        return self._connection.post(_SERVICE, "/subscriptions", IssuedSubscription, json=request)
+        return self._connection.create(_SERVICE, "/subscriptions", IssuedSubscription, body=request)
+
+    def get(self, subscription_id: str) -> Subscription:
+        """Show a webhook."""
+        return self._connection.get(_SERVICE, f"/subscriptions/{subscription_id}", Subscription)
 
     def list(self) -> Iterator[Subscription]:
         """Iterate over the webhooks that the caller may see, newest first."""
         return self._connection.pages(_SERVICE, "/subscriptions", Subscription)
 
-    def ping(self, subscription_id: str) -> Alert:
-        """Send a test event to a webhook."""
-        return self._connection.post(_SERVICE, f"/subscriptions/{subscription_id}/ping", Alert)
+    def ping(self, subscription_id: str) -> Delivery:
+        """Send a test event to a webhook; its delivery shows how it went."""
+        return self._connection.post(_SERVICE, f"/subscriptions/{subscription_id}/ping", Delivery)
+
+    def rotate_secret(self, subscription_id: str) -> IssuedSubscription:
+        """Replace a webhook's secret; for a day both sign."""
+        path = f"/subscriptions/{subscription_id}/secret"
+        return self._connection.post(_SERVICE, path, IssuedSubscription)
+
+    def enable(self, subscription_id: str) -> Subscription:
+        """Enable a webhook again that was disabled since it answered 410."""
+        path = f"/subscriptions/{subscription_id}/enable"
+        return self._connection.post(_SERVICE, path, Subscription)
 
     def remove(self, subscription_id: str) -> None:
         """Send nothing more to a webhook."""
@@ -48,9 +63,9 @@ class Alerts:
         """Show an alert."""
         return self._connection.get(_SERVICE, f"/alerts/{alert_id}", Alert)
 
-    def list(self) -> Iterator[Alert]:
+    def list(self, *, protected_id: str | None = None) -> Iterator[Alert]:
         """Iterate over the alerts that the caller may see, newest first."""
-        return self._connection.pages(_SERVICE, "/alerts", Alert)
+        return self._connection.pages(_SERVICE, "/alerts", Alert, protected_id=protected_id)
 
 
 class Deliveries:
@@ -63,8 +78,16 @@ class Deliveries:
         """Show a delivery."""
         return self._connection.get(_SERVICE, f"/deliveries/{delivery_id}", Delivery)
 
+    def redeliver(self, delivery_id: str) -> Delivery:
+        """Deliver again, whatever came of it before."""
+        return self._connection.post(_SERVICE, f"/deliveries/{delivery_id}/redeliver", Delivery)
+
     def list(
-        self, *, alert_id: str | None = None, subscription_id: str | None = None
+        self,
+        *,
+        alert_id: str | None = None,
+        subscription_id: str | None = None,
+        state: DeliveryState | None = None,
     ) -> Iterator[Delivery]:
         """Iterate over deliveries, newest first."""
         return self._connection.pages(
@@ -73,4 +96,5 @@ class Deliveries:
             Delivery,
             alert_id=alert_id,
             subscription_id=subscription_id,
+            state=state,
         )

@@ -8,6 +8,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from srpitp.errors import ApiError, UnexpectedAnswerError, UnreachableError
+from srpitp_contracts.identifiers import random_id
 from srpitp_contracts.model import Model
 from srpitp_contracts.names import ServiceName
 from srpitp_contracts.pages import Page
@@ -15,6 +16,7 @@ from srpitp_contracts.problems import Problem
 
 M = TypeVar("M", bound=Model)
 
+_IDEMPOTENCY_KEY = "Idempotency-Key"
 _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 _ATTEMPTS = 4
 _LONGEST_WAIT_SECONDS = 30
@@ -82,7 +84,8 @@ class Connection:
             When something else answers.
         """
         url = self._urls[service] + path
-        attempts = _ATTEMPTS if method in _REPEATABLE else 1
+        is_repeatable = method in _REPEATABLE or _IDEMPOTENCY_KEY in request.get("headers", {})
+        attempts = _ATTEMPTS if is_repeatable else 1
         while True:
             attempts -= 1
             answer = self._send(method, url, request)
@@ -97,11 +100,24 @@ class Connection:
         """Get one thing."""
         return _parsed(model, self.call(service, "GET", path, **request))
 
-    def post(self, service: ServiceName, path: str, model: type[M], **request: Any) -> M:
-        """Post something and return the answer; a model given as ``json`` is sent as such."""
-        if isinstance(body := request.get("json"), BaseModel):
+    def post(
+        self,
+        service: ServiceName,
+        path: str,
+        model: type[M],
+        *,
+        body: BaseModel | None = None,
+        **request: Any,
+    ) -> M:
+        """Post something and return the answer."""
+        if body is not None:
             request["json"] = body.model_dump(mode="json")
         return _parsed(model, self.call(service, "POST", path, **request))
+
+    def create(self, service: ServiceName, path: str, model: type[M], **request: Any) -> M:
+        """Post a new thing under an idempotency key, so that posting it again makes no second."""
+        headers = {_IDEMPOTENCY_KEY: random_id()}
+        return self.post(service, path, model, headers=headers, **request)
 
     def pages(
         self, service: ServiceName, path: str, model: type[M], **filters: object
@@ -124,7 +140,7 @@ class Connection:
         except httpx.TimeoutException as error:
             raise UnreachableError(f"{url} did not answer in time.") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise UnreachableError(f"Cannot connect to {url}: {error}.") from error
+            raise UnreachableError(f"{url} cannot be reached: {error}.") from error
 
 
 def _wait_seconds(answer: httpx.Response) -> float:

@@ -24,7 +24,7 @@ class Sites:
 
     def add(self, request: SiteRequest) -> Site:
         """Have a site monitored from now on."""
-        return self._connection.post(_SERVICE, "/sites", Site, json=request)
+        return self._connection.create(_SERVICE, "/sites", Site, body=request)
 
     def get(self, site_id: str) -> Site:
         """Show a site."""
@@ -40,7 +40,7 @@ class Sites:
 
     def crawl(self, site_id: str) -> Crawl:
         """Have a site visited now."""
-        return self._connection.post(_SERVICE, f"/sites/{site_id}/crawls", Crawl)
+        return self._connection.create(_SERVICE, f"/sites/{site_id}/crawls", Crawl)
 
 
 class Crawls:

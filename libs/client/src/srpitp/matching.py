@@ -50,5 +50,5 @@ class Matches:
             _SERVICE,
             f"/matches/{match_id}/review",
             MatchWithSightings,
-            json=ReviewRequest(decision=decision, note=note),
+            body=ReviewRequest(decision=decision, note=note),
         )

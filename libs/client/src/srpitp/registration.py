@@ -26,7 +26,7 @@ class Owners:
 
     def create(self, name: str) -> Owner:
         """Make an owner."""
-        return self._connection.post(_SERVICE, "/owners", Owner, json=OwnerRequest(name=name))
+        return self._connection.create(_SERVICE, "/owners", Owner, body=OwnerRequest(name=name))
 
     def get(self, owner_id: str) -> Owner:
         """Show an owner."""
@@ -39,7 +39,7 @@ class Owners:
     def issue_key(self, owner_id: str, request: KeyRequest | None = None) -> IssuedKey:
         """Make a key for an owner; its secret is shown only now."""
         path = f"/owners/{owner_id}/keys"
-        return self._connection.post(_SERVICE, path, IssuedKey, json=request or KeyRequest())
+        return self._connection.create(_SERVICE, path, IssuedKey, body=request or KeyRequest())
 
 
 class Keys:
@@ -90,7 +90,7 @@ class Images:
             ``already_protected``, or an ``image_...`` code that says why it is refused.
         """
         period = {"protected_from": protected_from, "protected_until": protected_until}
-        return self._connection.post(
+        return self._connection.create(
             _SERVICE,
             "/images",
             ProtectedImage,
@@ -100,7 +100,7 @@ class Images:
 
     def protect_address(self, request: ImageByAddress) -> ProtectedImage:
         """Put an image under protection that the service fetches itself."""
-        return self._connection.post(_SERVICE, "/images/by-address", ProtectedImage, json=request)
+        return self._connection.create(_SERVICE, "/images/by-address", ProtectedImage, body=request)
 
     def get(self, image_id: str) -> ProtectedImage:
         """Show a protected image."""

@@ -11,7 +11,7 @@ from srpitp.cli.access import client_of
 from srpitp.cli.output import AsJson, Limit, console, moment, plain, show, show_json
 from srpitp.client import Client
 from srpitp.errors import SrpitpError
-from srpitp_contracts.alerting import Alert, Delivery, EventType, SubscriptionRequest
+from srpitp_contracts.alerting import Alert, Attempt, Delivery, EventType, SubscriptionRequest
 
 _POLL_SECONDS = 1
 _PING_SECONDS = 30
@@ -66,14 +66,22 @@ def list_webhooks(context: typer.Context, limit: Limit = 100, as_json: AsJson = 
 
 
 @webhooks.command()
+def remove(
+    context: typer.Context,
+    webhook_id: Annotated[str, typer.Argument(help="As 'srpitp webhooks list' shows it.")],
+) -> None:
+    """Send nothing more to a webhook."""
+    client_of(context).subscriptions.remove(webhook_id)
+
+
+@webhooks.command()
 def ping(
     context: typer.Context,
     webhook_id: Annotated[str, typer.Argument(help="As 'srpitp webhooks list' shows it.")],
 ) -> None:
     """Send a test event, and say how the webhook took it."""
     client = client_of(context)
-    alert = client.subscriptions.ping(webhook_id)
-    attempt = _first_attempt(client, alert, webhook_id).attempts[0]
+    attempt = _first_attempt(client, client.subscriptions.ping(webhook_id))
     if attempt.error:
         raise SrpitpError(f"The webhook did not take the ping: {attempt.error}")
     console().print(f"The webhook answered {attempt.status} after {attempt.duration_ms} ms.")
@@ -105,12 +113,12 @@ def alerts(
     )
 
 
-def _first_attempt(client: Client, alert: Alert, webhook_id: str) -> Delivery:
+def _first_attempt(client: Client, delivery: Delivery) -> Attempt:
     deadline = time.monotonic() + _PING_SECONDS
     while time.monotonic() < deadline:
-        for delivery in client.deliveries.list(alert_id=alert.id, subscription_id=webhook_id):
-            if delivery.attempts:
-                return delivery
+        delivery = client.deliveries.get(delivery.id)
+        if delivery.attempts:
+            return delivery.attempts[0]
         time.sleep(_POLL_SECONDS / 5)
     raise SrpitpError(f"The ping was not sent within {_PING_SECONDS} s.")
 
