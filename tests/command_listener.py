@@ -41,7 +41,7 @@ def violations(
 ) -> list[str]:
     """Return what a sharded cluster, or the list of writers, has against a command."""
     target = command.get(name)
-    if target not in _NAMES:
+    if not isinstance(target, str) or target not in _NAMES:
         return []
     collection = Collection(target)
     found = []
