@@ -25,7 +25,7 @@ class Onebox:
 
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self.folder = folder
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603
             [
                 sys.executable,
                 "-m",
