@@ -80,6 +80,8 @@ def start_mongod(folder: Path, port: int) -> subprocess.Popen[bytes]:
         "--wiredTigerCacheSizeGB=0.5",
         "--wiredTigerEngineConfigString=log=(file_max=4MB,prealloc=false)",
         "--setParameter=diagnosticDataCollectionEnabled=false",
+        # Ours take milliseconds; the locks of a process that was killed within one end sooner.
+        "--setParameter=transactionLifetimeLimitSeconds=10",
     ]
     with log.open("ab") as errors:
         # A session of its own: Ctrl-C stops us, and we stop it, after everyone who uses it. And

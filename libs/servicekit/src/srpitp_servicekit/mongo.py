@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import random
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -56,6 +58,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _PREPARE_AGAIN_SECONDS = 1
+_TRANSACTION_SECONDS = 15
 _NAMESPACE_EXISTS = 48
 
 Document = dict[str, Any]
@@ -154,10 +157,29 @@ async def transaction(db: Database, work: Callable[[Session], Coroutine[Any, Any
         The database.
     work
         Called with the session, maybe several times: it must do nothing but database work.
+
+    Raises
+    ------
+    ExecutionTimeout
+        When it keeps losing. MongoDB holds the locks of a process that was killed within a
+        transaction until ``transactionLifetimeLimitSeconds`` are over.
     """
+    deadline = time.monotonic() + _TRANSACTION_SECONDS
+    tries = 0
+
+    async def patiently(session: Session) -> T:
+        # The driver tries again at once and for two minutes, which is too soon and too long.
+        nonlocal tries
+        if time.monotonic() > deadline:
+            raise ExecutionTimeout("the transaction did not come through in time")
+        if tries:
+            await asyncio.sleep(random.uniform(0, min(0.5, 0.005 * 2**tries)))  # noqa: S311
+        tries += 1
+        return await work(session)
+
     async with await db.client.start_session() as session:
         result: T = await session.with_transaction(
-            work,
+            patiently,
             read_concern=ReadConcern("snapshot"),
             write_concern=WriteConcern("majority", j=True),
             read_preference=ReadPreference.PRIMARY,
