@@ -187,7 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"cannot listen on {where}: {error.strerror}; choose another with --port")
     try:
         with prepared(options.data_dir.absolute(), options.host, port) as url:
-            settings = ServiceSettings()  # type: ignore[call-arg]  # prepared() set the keys
+            settings = ServiceSettings()  # with the keys that prepared() set
             server.run(create_app(url), settings, port=port)
     except KeyboardInterrupt:
         return 0

@@ -1,7 +1,8 @@
 """``srpitp sites`` and ``srpitp crawl``."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import Annotated
 
 import typer
@@ -13,7 +14,14 @@ from srpitp.cli.access import access_of
 from srpitp.cli.output import AsJson, Limit, complain, console, moment, plain, show, show_json
 from srpitp.client import Client
 from srpitp.errors import SrpitpError
-from srpitp_contracts.crawling import Crawl, CrawlState, DetectedState, Site, SiteRequest
+from srpitp_contracts.crawling import (
+    Crawl,
+    CrawlState,
+    DetectedImage,
+    DetectedState,
+    Site,
+    SiteRequest,
+)
 
 _POLL_SECONDS = 0.5
 _ENDED = frozenset({CrawlState.FINISHED, CrawlState.FAILED})
@@ -97,7 +105,7 @@ def crawl(
     crawls = [client.sites.crawl(found.id) for found in chosen]
     if wait:
         crawls = _watch(client, crawls, {found.id: found.address for found in chosen})
-        _wait_until_compared(client, chosen)
+        _wait_until_compared(client, crawls)
     for each in crawls:
         if as_json:
             show_json(each)
@@ -132,9 +140,14 @@ def _progress(crawls: list[Crawl], addresses: dict[str, str]) -> Table:
     return table
 
 
-def _wait_until_compared(client: Client, chosen: list[Site]) -> None:
-    """Return when the matcher has seen every image, so that ``srpitp matches`` tells all."""
+def _wait_until_compared(client: Client, crawls: list[Crawl]) -> None:
+    """Return when the matcher has seen every new image, so that ``srpitp matches`` tells all."""
     with console().status("comparing what was found"):
-        for site in chosen:
-            while any(client.detected.list(site_id=site.id, state=DetectedState.WAITING)):
+        for each in crawls:
+            while any(image.state is DetectedState.WAITING for image in _found_by(client, each)):
                 time.sleep(_POLL_SECONDS)
+
+
+def _found_by(client: Client, crawl: Crawl) -> Iterator[DetectedImage]:
+    found = client.detected.list(site_id=crawl.site_id)  # newest first
+    return takewhile(lambda image: image.first_seen >= crawl.created_at, found)
