@@ -15,7 +15,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from demo.journey import Row, Step
+from demo.journey import Row, Step, is_noted_at_once
 from demo.pages import Website
 from demo.photos import ALL, UNRELATED
 from demo.stage import Stage
@@ -113,7 +113,7 @@ def first_sighting(row: Row) -> Sighting | None:
 
 def how_decided(match: Match) -> str:
     """Return who noted the match."""
-    return "at once" if (match.decided_by or "").startswith("rule:") else "after review"
+    return "at once" if is_noted_at_once(match) else "after review"
 
 
 def minute(moment: str) -> str:
