@@ -39,6 +39,7 @@ from srpitp_servicekit.telemetry import configure_logging
 logger = logging.getLogger(__name__)
 
 _REPORT_SECONDS = 0.5
+_STANDARD_INPUT = 0
 
 
 class CrawlFailedError(Exception):
@@ -119,7 +120,9 @@ def _end_with_parent() -> None:
     """End as soon as the service ends, however it ended: it holds our standard input open."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not by sys.stdin: a thread that is inside of it aborts the interpreter's shutdown.
+        while os.read(_STANDARD_INPUT, 1024):
+            pass
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -117,7 +117,7 @@ class _Reader:
         for address, stated in linked.images.items():
             self._note(address, stated)
         of_all = Statements()
-        for stated in (linked.page, in_head(self._metas), of_page(self._tree)):
+        for stated in (linked.page, in_head(self._metas), of_page(self._tree, surroundings)):
             of_all.add(stated)
         return Page(
             title=self._title(),

@@ -127,18 +127,27 @@ def in_head(metas: Iterable[tuple[str, str]]) -> Statements:
     return found
 
 
-def of_page(tree: HtmlElement) -> Statements:
+def of_page(tree: HtmlElement, surroundings: "Surroundings") -> Statements:
     """Return what a page's text states of its only author and its only time.
 
-    A page that names several, such as a gallery, says nothing of an image that stands apart.
+    A page that names several, such as a gallery, says nothing of an image that stands apart; and
+    what stands beside one image is said of that image.
     """
     found = Statements()
-    people = {_byline(element): source for element, source in _bylines(tree)}
+    people = {
+        _byline(element): source
+        for element, source in _bylines(tree)
+        if not surroundings.hold(element)
+    }
     people.pop("", None)
     if len(people) == 1:
         [(name, source)] = people.items()
         found.add_person(name, f"page:{source}", 0.55 if source == "rel=author" else 0.4)
-    times = {element.get("datetime", "") for element in tree.iter("time")} - {""}
+    times = {
+        element.get("datetime", "")
+        for element in tree.iter("time")
+        if not surroundings.hold(element)
+    } - {""}
     if len(times) == 1:
         found.add_time(times.pop(), "page:time", 0.4)
     return found
@@ -165,6 +174,10 @@ class Surroundings:
                 break
             card = element
         return Statements() if card is None else self._once(card, "card", 0.65)
+
+    def hold(self, element: HtmlElement) -> bool:
+        """Return whether an element stands beside an image that was asked for."""
+        return any(outer in self._read for outer in element.iterancestors())
 
     def _once(self, element: HtmlElement, kind: str, confidence: float) -> Statements:
         if element not in self._read:
