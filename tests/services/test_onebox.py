@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -197,20 +198,24 @@ def test_given_keys_and_a_given_database_are_used(
         assert not (folder / "mongodb").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_data_survive_however_it_ends(tmp_path: Path, number: signal.Signals) -> None:
-    with running(tmp_path) as first:
-        made = httpx.post(
-            f"{first.url}/registration/v1/owners", headers=first.admin, json={"name": "Studio"}
-        ).json()
-        status = first.end(number)
-    if number is not signal.SIGKILL:
-        assert status == 0
-        assert first.log == ""
+def test_data_survive_however_it_ends(tmp_path: Path) -> None:
+    with running(tmp_path) as onebox:
+        owners = f"{onebox.url}/registration/v1/owners"
+        made = httpx.post(owners, headers=onebox.admin, json={"name": "Studio"}).json()
+        assert onebox.end(signal.SIGTERM) == 0
+        assert onebox.log == ""
         assert mongod_pids(tmp_path) == []
-    with running(tmp_path) as second:
+    with running(tmp_path) as onebox:
+        assert owner(onebox, made["id"]) == made
+        onebox.end(signal.SIGKILL)
+        assert len(mongod_pids(tmp_path)) == 1  # left behind
+    with running(tmp_path) as onebox:
+        assert owner(onebox, made["id"]) == made
         assert len(mongod_pids(tmp_path)) == 1
-        owner = httpx.get(
-            f"{second.url}/registration/v1/owners/{made['id']}", headers=first.admin
-        ).json()
-    assert owner == made
+        assert onebox.end(signal.SIGINT) == 0
+        assert mongod_pids(tmp_path) == []
+
+
+def owner(onebox: Onebox, owner_id: str) -> Any:
+    address = f"{onebox.url}/registration/v1/owners/{owner_id}"
+    return httpx.get(address, headers=onebox.admin).json()
