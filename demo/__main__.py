@@ -19,6 +19,7 @@ from demo.report import Findings, table, write_html
 from demo.stage import staged
 from demo.system import SystemFailedError
 from srpitp import SrpitpError
+from srpitp_servicekit.embedded import EmbeddedMongoError
 
 _MARK = ".made-by-the-demo"
 _WIDTH_OF_THE_TABLE = 150
@@ -30,14 +31,13 @@ def main() -> int:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH_OF_THE_TABLE
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         folder = _emptied(options.out)
         findings = run(folder, console, separate=options.separate)
     except KeyboardInterrupt:
         console.print("ended before its time")
         return 130
-    except (JourneyError, OSError, SrpitpError, SystemFailedError) as error:
+    except (EmbeddedMongoError, JourneyError, OSError, SrpitpError, SystemFailedError) as error:
         console.print(f"[red]failed:[/] {escape(str(error))}")
         return 1
     console.print(table(findings))
@@ -82,6 +82,9 @@ def _emptied(folder: Path) -> Path:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    # Ending everything takes a moment; a second Ctrl-C must not leave half of it running.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -93,4 +96,6 @@ def _parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(main())
