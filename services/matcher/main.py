@@ -46,8 +46,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _rule(settings: Settings) -> Rule:
     threshold = settings.match_threshold
     return Rule(
-        profile=settings.profile,
-        threshold=THRESHOLDS[settings.profile] if threshold is None else threshold,
+        profile=settings.fingerprint_profile,
+        threshold=THRESHOLDS[settings.fingerprint_profile] if threshold is None else threshold,
         candidates=settings.match_candidates,
     )
 
