@@ -32,6 +32,8 @@ class Findings:
     rows: Sequence[Row]
     steps: Sequence[Step]
     crawls: Sequence[Crawl]
+    registered: int
+    """How many photos are protected."""
     rejected: Sequence[Match]
     complaints: Sequence[str]
     repeats: int
@@ -47,6 +49,7 @@ class Findings:
             rows=journey.rows(),
             steps=journey.steps,
             crawls=journey.crawls,
+            registered=len(journey.protected),
             rejected=journey.rejected,
             complaints=journey.complaints,
             repeats=stage.receiver.repeats,
@@ -97,6 +100,7 @@ def write_html(findings: Findings, website: Website, path: Path) -> None:
     pictures = {photo.key: photo.read() for photo in ALL} | {
         row.copy.name: website.image(row.copy.name) for row in findings.rows
     }
+    environment.tests["at_once"] = is_noted_at_once
     html = environment.get_template("report.html.j2").render(
         findings=findings,
         photos={photo.key: photo for photo in ALL},
