@@ -5,11 +5,11 @@ from typing import Any
 
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
-from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Request, Response
 from scrapy.settings.default_settings import RETRY_EXCEPTIONS
 
 from services.crawler.settings import Settings
+from services.crawler.spider import NotOnSiteError
 from srpitp_contracts.crawling import Site
 from srpitp_servicekit.egress import USER_AGENT
 
@@ -50,7 +50,7 @@ class StayOnSiteMiddleware:
     def process_request(self, request: Request) -> None:
         """Let a request pass, or raise."""
         if request.meta.get("page_of_site") and not self._crawler.spider.is_on_site(request.url):
-            raise IgnoreRequest(f"{request.url} is not on the site")
+            raise NotOnSiteError(f"{request.url} is not on the site")
 
 
 def scrapy_settings(settings: Settings, site: Site) -> dict[str, Any]:

@@ -216,5 +216,10 @@ def _names_people(classes: str) -> bool:
 
 
 def _byline(element: HtmlElement) -> str:
-    text = " ".join(element.text_content().split())
-    return _CREDIT.sub("", text) if len(text) <= _MAX_BYLINE else ""
+    texts: list[str] = []
+    for text in element.itertext():
+        texts += text.split()
+        if len(texts) > _MAX_BYLINE:  # not read to its end: it may be the whole page
+            return ""
+    byline = " ".join(texts)
+    return _CREDIT.sub("", byline) if len(byline) <= _MAX_BYLINE else ""

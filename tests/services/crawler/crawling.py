@@ -1,5 +1,6 @@
 """What stands around a crawler under test: photos, a matcher that notes, a client."""
 
+import asyncio
 import io
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -65,10 +66,11 @@ class Crawler:
         assert response.status_code == 202, response.text
         return await self.end_of(response.json()["id"])
 
-    async def end_of(self, crawl_id: str, *, seconds: float = 30) -> Json:
+    async def end_of(self, crawl_id: str, *, seconds: float = 60) -> Json:
         crawl: Json = {}
 
         async def has_ended() -> bool:
+            await asyncio.sleep(0.1)  # each question costs the machine that crawls
             crawl.update(await self.get(f"/v1/crawls/{crawl_id}"))
             return crawl["state"] in {"finished", "failed"}
 
