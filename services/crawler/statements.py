@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
+from itertools import islice
 
 from lxml.html import HtmlElement
 
@@ -19,6 +20,7 @@ from srpitp_contracts.crawling import Statement
 
 _MAX_TEXT = 200
 _MAX_BYLINE = 120
+_MAX_BESIDE = 100  # bylines or times: of more, none is that of one image
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)  # before the web: a zero that someone formatted
 _GAP_BEFORE_ZONE = re.compile(r"\s+(?=[+-]\d\d:?\d\d$)")
 _BYLINE_WORDS = frozenset(
@@ -136,7 +138,7 @@ def of_page(tree: HtmlElement, surroundings: "Surroundings") -> Statements:
     found = Statements()
     people = {
         _byline(element): source
-        for element, source in _bylines(tree)
+        for element, source in islice(_bylines(tree), _MAX_BESIDE)
         if not surroundings.hold(element)
     }
     people.pop("", None)
@@ -145,7 +147,7 @@ def of_page(tree: HtmlElement, surroundings: "Surroundings") -> Statements:
         found.add_person(name, f"page:{source}", 0.55 if source == "rel=author" else 0.4)
     times = {
         element.get("datetime", "")
-        for element in tree.iter("time")
+        for element in islice(tree.iter("time"), _MAX_BESIDE)
         if not surroundings.hold(element)
     } - {""}
     if len(times) == 1:
@@ -187,12 +189,12 @@ class Surroundings:
 
 def _stated_in(element: HtmlElement, kind: str, confidence: float) -> Statements:
     found = Statements()
-    for byline, source in _bylines(element):
+    for byline, source in islice(_bylines(element), _MAX_BESIDE):
         found.add_person(_byline(byline), f"{kind}:{source}", confidence)
-    for caption in element.iter("figcaption"):
+    for caption in islice(element.iter("figcaption"), _MAX_BESIDE):
         if match := _CREDIT_IN_CAPTION.search(_without_times(caption)[:1000]):
             found.add_person(match[1].strip(" .,-"), f"{kind}:figcaption", confidence - 0.15)
-    for time in element.iter("time"):
+    for time in islice(element.iter("time"), _MAX_BESIDE):
         found.add_time(time.get("datetime", ""), f"{kind}:time", confidence)
     return found
 
