@@ -304,6 +304,20 @@ async def test_a_wrong_request_is_refused_field_by_field(
         refused_with(refusal, 422, ProblemCode.INVALID_REQUEST)
 
 
+async def test_a_stranger_cannot_make_us_read_much(registrar: Registrar) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(60):
+            yield b"[" * 2**20
+
+    for path in ("/v1/owners", "/v1/images/by-address"):
+        for content in (b"[" * 2**21, body()):
+            headers = {"Authorization": "", "Content-Type": "application/json"}
+            answer = await registrar.call("POST", path, headers=headers, content=content)
+            assert answer.status_code == 413
+    answer = await registrar.call("POST", "/v1/images", headers={"Authorization": ""}, content=b"x")
+    refused_with(answer, 401, ProblemCode.NOT_AUTHENTICATED)
+
+
 async def test_who_may_do_what(registrar: Registrar, owner: IssuedKey) -> None:
     made = image_of(await registrar.protect(GOOD, owner))
     path = f"/v1/images/{made.id}"

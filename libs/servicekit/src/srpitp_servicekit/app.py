@@ -15,6 +15,10 @@ from srpitp_servicekit.mongo import Database, PyMongoError
 from srpitp_servicekit.peers import REQUEST_ID_HEADER
 from srpitp_servicekit.problems import StoreUnavailableError
 
+# FastAPI reads a body before it knows the caller, so it must be small. Routes that take a file
+# override this with UNLIMITED, and count for themselves (see `srpitp_servicekit.uploads`).
+_MAX_BODY_BYTES = 2**20
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -41,6 +45,7 @@ def build_app(
         description=description,
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
+        max_body_size=_MAX_BODY_BYTES,
     )
     app.add_middleware(BodyLimit)
     app.add_middleware(CorrelationIdMiddleware, header_name=REQUEST_ID_HEADER, validator=_is_sane)

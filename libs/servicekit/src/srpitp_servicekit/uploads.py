@@ -5,6 +5,7 @@ any dependency runs, so a stranger could make us take it all before the 401; and
 FastAPI's own ``max_body_size`` is plain text, where our callers expect a problem.
 """
 
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,7 +20,10 @@ from srpitp_contracts.problems import ProblemCode
 from srpitp_servicekit import body_limit
 from srpitp_servicekit.problems import ImageRefusedError, InvalidRequestError
 
-__all__ = ["Form", "UploadFile", "is_form", "received_file", "received_form"]
+__all__ = ["UNLIMITED", "Form", "UploadFile", "is_form", "received_file", "received_form"]
+
+UNLIMITED = sys.maxsize
+"""For the ``max_body_size`` of a route that reads its upload with `received_file` or its like."""
 
 _IN_MEMORY = 2**20
 _AROUND_THE_FILE = 64 * 2**10  # a multipart body has boundaries and small fields beside the file
