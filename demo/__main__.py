@@ -22,7 +22,7 @@ from srpitp import SrpitpError
 from srpitp_servicekit.embedded import EmbeddedMongoError
 
 _MARK = ".made-by-the-demo"
-_WIDTH_OF_THE_TABLE = 150
+_WIDTH_OF_THE_TABLE = 160
 
 
 def main() -> int:
@@ -43,6 +43,11 @@ def main() -> int:
     console.print(table(findings))
     for complaint in findings.complaints:
         console.print(f"[red]wrong:[/] {escape(complaint)}")
+    if not findings.complaints:
+        found = len(findings.rows)
+        console.print(
+            f"[green]All {found} copies were alerted exactly once, and nothing else was.[/]"
+        )
     console.print(f"report: {folder / 'report.html'}")
     return 1 if findings.complaints else 0
 

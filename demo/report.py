@@ -69,9 +69,9 @@ def table(findings: Findings) -> Table:
     drawn.add_column("copy\nalteration", no_wrap=True)
     drawn.add_column("verdict\nalerted", no_wrap=True)
     drawn.add_column("distance\ndecision", justify="right", no_wrap=True)
-    drawn.add_column("pages")
-    drawn.add_column("uploader\nstated in")
-    drawn.add_column("time\nstated in")
+    drawn.add_column("pages", overflow="fold")
+    drawn.add_column("uploader\nstated in", overflow="fold")
+    drawn.add_column("time\nstated in", overflow="fold")
     drawn.add_column("delay", justify="right", no_wrap=True)
     for row in findings.rows:
         match, seen = row.match, first_sighting(row)
