@@ -125,10 +125,10 @@ class Intake:
 
         It is saved before its images are asked for, so that none of them is lost by a kill.
         """
-        self._counted["pages_fetched"] += 1
+        not_modified = answer.status == httpx.codes.NOT_MODIFIED
+        self._counted["pages_unchanged" if not_modified else "pages_fetched"] += 1
         validators = _validators(answer)
-        if known and (answer.status == httpx.codes.NOT_MODIFIED or known.digest == answer.digest):
-            self._counted["pages_unchanged"] += 1
+        if known and (not_modified or known.digest == answer.digest):
             state = known.seen(
                 self._crawl.id, utc_now(), final_address=answer.address, **validators
             )

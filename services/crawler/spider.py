@@ -59,6 +59,8 @@ class SiteSpider(scrapy.Spider):
         self._failed: set[str] = set()
         self.start_failure: str | None = None
         """Why there is nothing to walk."""
+        self.not_fingerprinted = 0
+        """How many images wait for the fingerprint service: the crawl is not done without them."""
 
     async def start(self) -> Requests:
         """Begin at the site's address."""
@@ -162,10 +164,9 @@ class SiteSpider(scrapy.Spider):
             self._give_up_image(key)
             if not isinstance(error, FingerprintAwayError):
                 raise
-            logger.warning(
-                "%s was not fingerprinted, the next crawl tries again: %s", address, error
-            )
+            logger.warning("%s was not fingerprinted: %s", address, error)
             self._intake.count_failure()
+            self.not_fingerprinted += 1
             return
         if state is None:
             yield self._image_request(address, None)

@@ -11,7 +11,7 @@ from srpitp_contracts.fingerprints import Extraction
 from srpitp_contracts.registration import Scope
 from srpitp_servicekit.auth import Caller, require
 from srpitp_servicekit.problems import responses
-from srpitp_servicekit.uploads import UNLIMITED, UploadFile, received_file
+from srpitp_servicekit.uploads import UploadFile, received_file
 
 router = APIRouter(tags=["fingerprints"])
 
@@ -55,7 +55,6 @@ async def _image(request: Request, _: ImageCaller, service: Service) -> AsyncIte
     "/fingerprints",
     responses=responses(413, 415),
     openapi_extra=_BODY,
-    max_body_size=UNLIMITED,
 )
 async def extract_fingerprints(
     image: Annotated[UploadFile, Depends(_image)], service: Service

@@ -102,7 +102,7 @@ class MatcherStore:
             yield batch
 
     async def sightings(self, detected_id: str) -> list[Sighting]:
-        """Return where a detected image was seen, first sighting first, on up to a hundred pages."""
+        """Return where a detected image was seen, first sighting first, up to a hundred."""
         found = self._sightings.find({"image_id": detected_id}).sort("first_seen", ASCENDING)
         return [from_document(Sighting, one) async for one in found.limit(_SIGHTINGS_TOLD)]
 

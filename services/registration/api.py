@@ -27,7 +27,7 @@ from srpitp_servicekit.auth import AdminCaller, OwnerCaller, ReaderCaller
 from srpitp_servicekit.idempotency import IdempotencyKey, id_for
 from srpitp_servicekit.paging import Cursor, Limit
 from srpitp_servicekit.problems import InvalidRequestError, responses
-from srpitp_servicekit.uploads import UNLIMITED, Form, is_form, received_form
+from srpitp_servicekit.uploads import Form, is_form, received_form
 
 router = APIRouter()
 
@@ -174,7 +174,6 @@ def _details(form: ReceivedForm) -> ImageDetails:
     tags=["images"],
     responses=responses(404, 409, 413, 415),
     openapi_extra=_FORM,
-    max_body_size=UNLIMITED,
 )
 async def protect_image(
     images: Images,

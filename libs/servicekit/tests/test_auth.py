@@ -8,7 +8,7 @@ from srpitp_contracts.identifiers import random_id
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection
 from srpitp_contracts.registration import Scope
-from srpitp_servicekit import auth, problems
+from srpitp_servicekit import auth, rendering
 from srpitp_servicekit.auth import Authenticator, Caller, hash_secret, new_secret
 from srpitp_servicekit.mongo import Database
 from srpitp_servicekit.settings import ServiceSettings
@@ -18,7 +18,7 @@ from tests.conftest import ADMIN_KEY, SERVICE_KEY
 @pytest.fixture
 def app(db: Database, settings: ServiceSettings) -> FastAPI:
     app = FastAPI()
-    problems.install(app)
+    rendering.install(app)
     app.state.authenticator = Authenticator(db, settings)
 
     @app.get("/owner")

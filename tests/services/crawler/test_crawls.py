@@ -98,7 +98,7 @@ async def test_second_crawl_takes_what_is_new_or_changed(
         "/mute.jpg": [200],
     }
     assert crawl["counts"] == {
-        "pages_fetched": 2,
+        "pages_fetched": 1,
         "pages_unchanged": 1,
         "images_fetched": 2,
         "images_unchanged": 1,
@@ -235,7 +235,28 @@ async def test_pages_stay_on_the_site_and_images_need_not(
         assert [one["page_address"] for one in image["sightings"]] == [website.at("/home")]
 
 
-async def test_an_absent_fingerprint_service_loses_nothing(
+async def test_a_fingerprint_service_that_comes_back_loses_nothing(
+    open_crawler: Opened, website: Website, monkeypatch: pytest.MonkeyPatch, fingerprint_url: str
+) -> None:
+    website.page("/", '<img src="/a.jpg">')
+    website.image("/a.jpg", photo(1))
+    monkeypatch.setenv("SRPITP_FINGERPRINT_URL", "http://127.0.0.1:1")
+    async with open_crawler() as crawler:
+        site_id = await crawler.monitor(website.at("/"))
+
+        async def has_failed_once() -> bool:
+            crawls = (await crawler.get("/v1/crawls", site_id=site_id))["items"]
+            return any(crawl["error"] for crawl in crawls)
+
+        await eventually(has_failed_once, seconds=30)
+        monkeypatch.setenv("SRPITP_FINGERPRINT_URL", fingerprint_url)
+        crawl = await crawler.first_crawl(site_id)
+        assert crawl["state"] == "finished"
+        assert crawl["attempts"] > 1
+        assert crawl["counts"]["images_new"] == 1
+
+
+async def test_an_absent_fingerprint_service_fails_the_crawl_and_loses_nothing(
     open_crawler: Opened, website: Website, monkeypatch: pytest.MonkeyPatch, fingerprint_url: str
 ) -> None:
     website.page("/", '<img src="/a.jpg">')
@@ -244,10 +265,11 @@ async def test_an_absent_fingerprint_service_loses_nothing(
     async with open_crawler() as crawler:
         site_id = await crawler.monitor(website.at("/"))
         crawl = await crawler.first_crawl(site_id)
-        assert crawl["state"] == "finished"
-        assert crawl["counts"]["requests_failed"] == 1
+        assert crawl["state"] == "failed"
+        assert "the fingerprint service was away; images that wait for it: 1" in crawl["error"]
         monkeypatch.setenv("SRPITP_FINGERPRINT_URL", fingerprint_url)
         crawl = await crawler.crawl(site_id)
+        assert crawl["state"] == "finished"
         assert crawl["counts"]["pages_unchanged"] == 1
         assert crawl["counts"]["images_new"] == 1
 

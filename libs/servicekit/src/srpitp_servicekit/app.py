@@ -9,15 +9,11 @@ from fastapi.routing import APIRoute
 
 from srpitp_contracts.names import ServiceName
 from srpitp_contracts.problems import Problem
-from srpitp_servicekit import mongo, problems
+from srpitp_servicekit import mongo, rendering
 from srpitp_servicekit.body_limit import BodyLimit
 from srpitp_servicekit.mongo import Database, PyMongoError
 from srpitp_servicekit.peers import REQUEST_ID_HEADER
 from srpitp_servicekit.problems import StoreUnavailableError
-
-# FastAPI reads a body before it knows the caller, so it must be small. Routes that take a file
-# override this with UNLIMITED, and count for themselves (see `srpitp_servicekit.uploads`).
-_MAX_BODY_BYTES = 2**20
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -45,12 +41,10 @@ def build_app(
         description=description,
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
-        max_body_size=_MAX_BODY_BYTES,
     )
     app.add_middleware(BodyLimit)
     app.add_middleware(CorrelationIdMiddleware, header_name=REQUEST_ID_HEADER, validator=_is_sane)
-    problems.install(app)
-    mongo.install(app)
+    rendering.install(app)
     app.include_router(router, prefix="/v1")
     app.include_router(_health)
     return app

@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from bson.codec_options import CodecOptions
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
     AsyncIOMotorClientSession,
@@ -31,7 +29,6 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from srpitp_contracts.names import Collection, ServiceName
-from srpitp_servicekit import problems
 from srpitp_servicekit.settings import ServiceSettings
 
 __all__ = [
@@ -47,7 +44,6 @@ __all__ = [
     "Session",
     "ensure_indexes",
     "from_document",
-    "install",
     "is_unavailable",
     "open_database",
     "ping",
@@ -234,18 +230,3 @@ def is_unavailable(error: PyMongoError) -> bool:
     """Return whether an error says that MongoDB is away for the moment."""
     away = (ConnectionFailure, ExecutionTimeout, WaitQueueTimeoutError)
     return isinstance(error, away) or error.has_error_label("TransientTransactionError")
-
-
-async def _render_store_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, PyMongoError)  # noqa: S101  (the handler's registration says so)
-    if not is_unavailable(error):
-        return await problems.render_unexpected(request, error)
-    return await problems.render_problem(
-        request,
-        problems.StoreUnavailableError("The database is away for the moment; try again soon."),
-    )
-
-
-def install(app: FastAPI) -> None:
-    """Answer 503 while MongoDB is away."""
-    app.add_exception_handler(PyMongoError, _render_store_error)

@@ -1,11 +1,10 @@
 """Files that are sent to us: counted while they arrive, and kept on disk beyond a megabyte.
 
 A route reads its upload itself, after it knows its caller: FastAPI reads a declared body before
-any dependency runs, so a stranger could make us take it all before the 401; and the answer of
-FastAPI's own ``max_body_size`` is plain text, where our callers expect a problem.
+any dependency runs, so a stranger could make us take it all before the 401. What arrives before
+that is bounded by `srpitp_servicekit.body_limit`.
 """
 
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,10 +19,7 @@ from srpitp_contracts.problems import ProblemCode
 from srpitp_servicekit import body_limit
 from srpitp_servicekit.problems import ImageRefusedError, InvalidRequestError
 
-__all__ = ["UNLIMITED", "Form", "UploadFile", "is_form", "received_file", "received_form"]
-
-UNLIMITED = sys.maxsize
-"""For the ``max_body_size`` of a route that reads its upload with `received_file` or its like."""
+__all__ = ["Form", "UploadFile", "is_form", "received_file", "received_form"]
 
 _IN_MEMORY = 2**20
 _AROUND_THE_FILE = 64 * 2**10  # a multipart body has boundaries and small fields beside the file
