@@ -309,8 +309,8 @@ async def test_a_stranger_cannot_make_us_read_much(registrar: Registrar) -> None
         for _ in range(60):
             yield b"[" * 2**20
 
-    for path in ("/v1/owners", "/v1/images/by-address"):
-        for content in (b"[" * 2**21, body()):
+    for path in ("/v1/owners", "/v1/keys"):
+        for content in (b"[" * 2**25, body()):
             headers = {"Authorization": "", "Content-Type": "application/json"}
             answer = await registrar.call("POST", path, headers=headers, content=content)
             assert answer.status_code == 413
@@ -458,7 +458,7 @@ async def test_an_image_is_registered_by_its_address(
     async def protect(address: str, **headers: str) -> httpx.Response:
         return await registrar.call(
             "POST",
-            "/v1/images/by-address",
+            "/v1/images",
             key=owner.secret,
             json={"address": address, "title": "Harbour"},
             headers=headers,
