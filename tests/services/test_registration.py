@@ -312,7 +312,10 @@ async def test_a_stranger_cannot_make_us_read_much(registrar: Registrar) -> None
     for path in ("/v1/owners", "/v1/keys"):
         for content in (b"[" * 2**25, body()):
             headers = {"Authorization": "", "Content-Type": "application/json"}
-            answer = await registrar.call("POST", path, headers=headers, content=content)
+            try:
+                answer = await registrar.call("POST", path, headers=headers, content=content)
+            except httpx.NetworkError:
+                continue  # it hung up on the rest before we had read its answer
             assert answer.status_code == 413
     answer = await registrar.call("POST", "/v1/images", headers={"Authorization": ""}, content=b"x")
     refused_with(answer, 401, ProblemCode.NOT_AUTHENTICATED)
