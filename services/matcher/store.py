@@ -34,6 +34,7 @@ from srpitp_servicekit.paging import find_page
 INDEXES: Indexes = {
     **OUTBOX_INDEXES,
     Collection.MATCHES: [
+        IndexModel([("owner_id", ASCENDING), ("_id", ASCENDING)], name="shard_key"),
         IndexModel([("owner_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("state", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("detected_id", ASCENDING)]),
