@@ -12,7 +12,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLOCKS", "COLUMNS", "PIECE_PAIRS", "ROWS", "Profile", "a_d_elements"]
+__all__ = [
+    "BLOCKS",
+    "COLUMNS",
+    "PIECE_PAIRS",
+    "ROWS",
+    "Profile",
+    "a_d_elements",
+    "elements_of",
+    "normalise",
+]
 
 Profile = Literal["paper", "robust"]
 """How much the picture is smoothed: as the paper has it, or for the best recall."""
@@ -60,8 +69,19 @@ _WEIGHTS = _weights()
 _SCALES = np.float32(_GREY_LEVEL * _PIECE_WEIGHT) * np.array([8, 1, 1, 1, 1], np.float32)
 
 
-def _normalise(luma: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """Bring any size to 108 x 132, in 14 bits: 8 would turn near-flat areas into ties."""
+def normalise(luma: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Bring a picture to 108 x 132, in 14 bits: 8 would turn near-flat areas into ties.
+
+    Parameters
+    ----------
+    luma : uint8 ndarray, shape (height, width)
+        Of any size from 1 x 1.
+
+    Returns
+    -------
+    uint16 ndarray, shape (108, 132)
+        In 64ths of a grey level.
+    """
     height, width = luma.shape
     fine = luma.astype(np.uint16) * np.uint16(_GREY_LEVEL)
     # Shrinking comes first, so that a very long, very thin picture is never blown up.
@@ -88,11 +108,18 @@ def a_d_elements(
     d_elements : float32 ndarray, shape (12, 12, 4)
         The four differences between opposite pieces, in grey levels -255..255.
     """
+    return elements_of(normalise(luma), profile)
+
+
+def elements_of(
+    picture: NDArray[np.uint16], profile: Profile
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Compute `a_d_elements` of a picture that `normalise` gave."""
     if profile not in _SMOOTHING:
         raise ValueError(f"profile must be one of {', '.join(_SMOOTHING)}, not {profile!r}")
     kernel, across, down = _SMOOTHING[profile]
     smooth = cv2.GaussianBlur(
-        _normalise(luma), kernel, sigmaX=across, sigmaY=down, borderType=cv2.BORDER_REPLICATE
+        picture, kernel, sigmaX=across, sigmaY=down, borderType=cv2.BORDER_REPLICATE
     )
     blocks = smooth.reshape(BLOCKS, _BLOCK_ROWS, BLOCKS, _BLOCK_COLUMNS).swapaxes(1, 2)
     # Sums of integers below 2 ** 24: exact in float32, whatever their order.
