@@ -6,7 +6,6 @@ import shutil
 import signal
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -14,16 +13,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from demo.inventory import inventory
-from demo.journey import Journey, JourneyError, Step
-from demo.pages import Website
-from demo.photos import ALL
-from demo.receiver import Receiver
+from demo.journey import Step
+from demo.patience import JourneyError
 from demo.report import Findings, table, write_html
-from demo.system import System, SystemFailedError
+from demo.stage import staged
+from demo.system import SystemFailedError
 from srpitp import SrpitpError
 
 _MARK = ".made-by-the-demo"
-_WIDTH_OF_THE_TABLE = 170
+_WIDTH_OF_THE_TABLE = 150
 
 
 def main() -> int:
@@ -61,36 +59,15 @@ def run(folder: Path, console: Console, *, separate: bool = False) -> Findings:
 
     form = "five processes" if separate else "one process"
     console.print(f"Starting MongoDB and the services ({form}) ...")
-    originals = {photo.key: photo.read() for photo in ALL}
-    website, receiver = Website(originals), Receiver()
-    system = System(folder, separate=separate)
-    with (
-        website.running(),
-        receiver.running(),
-        system.running(),
-        Journey(
-            system.urls, system.admin_key, website, receiver, originals,
-            report=show, check=system.check,
-        ) as journey,
-    ):  # fmt: skip
+    with staged(folder, separate=separate, report=show) as stage:
         try:
-            journey.run()
-            findings = Findings(
-                rows=journey.rows(),
-                steps=journey.steps,
-                crawls=journey.crawls,
-                rejected=journey.rejected,
-                complaints=journey.complaints,
-                repeats=receiver.repeats,
-                form=form,
-                finished_at=datetime.now(UTC),
-            )
+            stage.journey.run()
+            findings = Findings.of(stage, form)
         except (JourneyError, SrpitpError):
-            console.print(escape(system.log_tails()))
+            console.print(escape(stage.system.log_tails()))
             raise
-        (folder / "mongodb.txt").write_text(asyncio.run(inventory(system.mongodb_uri)))
-    pictures = originals | {row.copy.name: website.image(row.copy.name) for row in findings.rows}
-    write_html(findings, pictures, folder / "report.html")
+        (folder / "mongodb.txt").write_text(asyncio.run(inventory(stage.system.mongodb_uri)))
+    write_html(findings, stage.website, folder / "report.html")
     return findings
 
 

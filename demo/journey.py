@@ -4,28 +4,22 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Self
 
 from demo import copies
 from demo.copies import Copy
 from demo.judge import Pair, Told, judge, judge_recrawl, judge_robots, judge_sightings
 from demo.pages import FORBIDDEN, Website
+from demo.patience import JourneyError, Patience
 from demo.photos import LATE, PROTECTED, Photo
 from demo.receiver import Arrival, Receiver
-from srpitp import ApiError, Client, UnreachableError
+from srpitp import ApiError, Client
 from srpitp_contracts.alerting import DeliveryState, SubscriptionRequest
 from srpitp_contracts.crawling import Crawl, CrawlState, DetectedState, Site, SiteRequest
 from srpitp_contracts.matching import Match, MatchState, MatchWithSightings, ReviewDecision
 from srpitp_contracts.names import ServiceName
 from srpitp_contracts.problems import ProblemCode
 from srpitp_contracts.registration import KeyRequest, ProtectedImage, Scope
-
-_DEADLINE_SECONDS = 90
-_POLL_SECONDS = 0.1
-_AWAY = frozenset({ProblemCode.SERVICE_UNAVAILABLE, ProblemCode.STORE_UNAVAILABLE})
-"""What a service answers while something that it needs is away for the moment."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,10 +45,6 @@ class Row:
     def late(self) -> bool:
         """Whether the photo was registered when its copy had long been crawled."""
         return self.copy is copies.LATE
-
-
-class JourneyError(RuntimeError):
-    """The journey cannot go on."""
 
 
 class Journey:
@@ -99,7 +89,7 @@ class Journey:
         self._receiver = receiver
         self._originals = originals
         self._report = report
-        self._check = check
+        self._patience = Patience(check)
         self._clients = ExitStack()
         self._admin = self._client(admin_key)
         self._late_at = 0.0
@@ -130,12 +120,12 @@ class Journey:
             owner = self._admin.owners.create("Studio Northlight")
             self._owner = self._client(self._admin.owners.issue_key(owner.id).secret)
             reviewing = KeyRequest(scopes=frozenset({Scope.REVIEWER}), note="reviewer")
-            self._reviewer = self._client(self._admin.owners.issue_key(owner.id, reviewing).secret)
+            self._reviewer = self._client(self._admin.keys.issue(reviewing).secret)
             request = SubscriptionRequest.model_validate({"address": self._receiver.address})
             subscription = self._owner.subscriptions.add(request)
             self._receiver.trust(subscription.secret)
             self._owner.subscriptions.ping(subscription.id)
-            self._until(lambda: len(self._receiver.receptions) > 0, "the ping's arrival")
+            self._patience.until(lambda: len(self._receiver.receptions) > 0, "the ping's arrival")
             say("the ping arrived, rightly signed")
 
     def register(self, wanted: Sequence[Photo]) -> None:
@@ -199,13 +189,13 @@ class Journey:
                 reviewed += self._review()
                 return pairs <= {told.pair for told in self.told()}
 
-            self._until(told, "the alerts")
+            self._patience.until(told, "the alerts")
             say(f"{reviewed} reviewed, {len(pairs)} alerts arrived")
 
     def finish(self) -> None:
         """Wait until there is nothing more to come, then judge."""
         with self._step("", "Nothing more is to come") as say:
-            self._until(self._is_settled, "the end of all work")
+            self._patience.until(self._is_settled, "the end of all work")
             expected = {self._pair(copy): copy for copy in self._all_copies()}
             self.complaints += judge(expected, self.told())
             for row in self.rows():
@@ -224,13 +214,16 @@ class Journey:
 
     def rows(self) -> list[Row]:
         """Return what became of each copy that was alerted."""
-        copy_of = {self._pair(copy): copy for copy in self._all_copies()}
+        arrivals = {
+            self._pair_of(arrival.event.data): arrival
+            for arrival in reversed(self._receiver.alerts)
+            if arrival.event.data is not None
+        }
         rows = []
-        for arrival in self._receiver.alerts:
-            told = arrival.event.data
-            copy = copy_of.get(self._pair_of(told)) if told else None
-            if told and copy:
-                match = self._owner.matches.get(told.id)
+        for copy in self._all_copies():
+            arrival = arrivals.get(self._pair(copy))
+            if arrival and arrival.event.data:
+                match = self._owner.matches.get(arrival.event.data.id)
                 rows.append(Row(copy, match, self._delay_ms(copy, arrival)))
         return rows
 
@@ -248,11 +241,13 @@ class Journey:
         """Register a photo; when the answer was lost, find what was registered."""
         data = self._originals[photo.key]
         try:
-            return self._stubbornly(lambda: self._owner.images.protect(data, title=photo.title))
+            return self._patience.stubbornly(
+                lambda: self._owner.images.protect(data, title=photo.title)
+            )
         except ApiError as error:
             if error.problem.code is not ProblemCode.ALREADY_PROTECTED:
                 raise
-            mine = self._stubbornly(lambda: list(self._owner.images.list()))
+            mine = self._patience.stubbornly(lambda: list(self._owner.images.list()))
             return next(image for image in mine if image.title == photo.title)
 
     def _crawl(self, site: Site) -> Crawl:
@@ -263,7 +258,7 @@ class Journey:
             crawl = self._admin.crawls.get(crawl.id)
             return crawl.state in {CrawlState.FINISHED, CrawlState.FAILED}
 
-        self._until(ended, "the end of the crawl")
+        self._patience.until(ended, "the end of the crawl")
         if crawl.state is CrawlState.FAILED:
             raise JourneyError(f"the crawl failed: {crawl.error}")
         self.crawls.append(crawl)
@@ -305,24 +300,3 @@ class Journey:
     def _delay_ms(self, copy: Copy, arrival: Arrival) -> int:
         began = self._website.log.sent_at(self._website.image_address(copy.name)) or 0.0
         return round((arrival.at - max(began, self._late_at * (copy is copies.LATE))) * 1000)
-
-    def _until(self, met: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + _DEADLINE_SECONDS
-        while not self._stubbornly(met):
-            self._check()
-            if time.monotonic() > deadline:
-                raise JourneyError(f"waited {_DEADLINE_SECONDS} s in vain for {what}")
-            time.sleep(_POLL_SECONDS)
-
-    def _stubbornly(self, call: Callable[[], T]) -> T:
-        """Call until the services are there: clients outlive a restart."""
-        deadline = time.monotonic() + _DEADLINE_SECONDS
-        while True:
-            try:
-                return call()
-            except (ApiError, UnreachableError) as error:
-                away = isinstance(error, UnreachableError) or error.problem.code in _AWAY
-                if not away or time.monotonic() > deadline:
-                    raise
-            self._check()
-            time.sleep(_POLL_SECONDS)

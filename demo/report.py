@@ -2,19 +2,23 @@
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Self
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from demo.journey import Row, Step
+from demo.pages import Website
 from demo.photos import ALL, UNRELATED
+from demo.stage import Stage
 from srpitp_contracts.crawling import Crawl, Sighting, Statement
 from srpitp_contracts.matching import Match
 
@@ -35,6 +39,21 @@ class Findings:
     """Whether the services ran as one process or as five."""
     finished_at: datetime
 
+    @classmethod
+    def of(cls, stage: Stage, form: str) -> Self:
+        """Gather what a journey found."""
+        journey = stage.journey
+        return cls(
+            rows=journey.rows(),
+            steps=journey.steps,
+            crawls=journey.crawls,
+            rejected=journey.rejected,
+            complaints=journey.complaints,
+            repeats=stage.receiver.repeats,
+            form=form,
+            finished_at=datetime.now(UTC),
+        )
+
     @property
     def median_delay_ms(self) -> int:
         """Half of the alerts came sooner."""
@@ -42,33 +61,31 @@ class Findings:
 
 
 def table(findings: Findings) -> Table:
-    """Return the terminal's table, one line for each copy."""
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("copy", "alteration", "verdict"):
-        drawn.add_column(heading, no_wrap=True)
-    for heading in ("distance", "decision", "delay"):
-        drawn.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("alerted", "page", "uploader (source)", "time (source)"):
-        drawn.add_column(heading)
+    """Return the terminal's table, two lines for each copy."""
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    drawn.add_column("copy\nalteration", no_wrap=True)
+    drawn.add_column("verdict\nalerted", no_wrap=True)
+    drawn.add_column("distance\ndecision", justify="right", no_wrap=True)
+    drawn.add_column("pages")
+    drawn.add_column("uploader\nstated in")
+    drawn.add_column("time\nstated in")
+    drawn.add_column("delay", justify="right", no_wrap=True)
     for row in findings.rows:
         match, seen = row.match, first_sighting(row)
         drawn.add_row(
-            row.copy.name,
-            row.copy.kind,
-            match.verdict,
-            f"{match.distance:.3f}",
-            f"{match.decision_distance:.3f}",
-            f"{row.delay_ms} ms",
-            how_decided(match),
+            f"{row.copy.name}\n[dim]{row.copy.kind}[/]",
+            f"{match.verdict}\n[dim]{how_decided(match)}[/]",
+            f"{match.distance:.3f}\n[dim]{match.decision_distance:.3f}[/]",
             "\n".join(path_of(sighting.page_address) for sighting in match.sightings),
-            said(seen.uploader) if seen else "not stated",
-            said(seen.uploaded_at, day) if seen else "not stated",
+            _two_lines(seen.uploader if seen else None),
+            _two_lines(seen.uploaded_at if seen else None, minute),
+            f"{row.delay_ms} ms",
         )
     return drawn
 
 
-def write_html(findings: Findings, pictures: Mapping[str, bytes], path: Path) -> None:
-    """Write the report; ``pictures`` has the photos by key and the copies by name."""
+def write_html(findings: Findings, website: Website, path: Path) -> None:
+    """Write the report, with all its pictures inside."""
     environment = Environment(
         loader=PackageLoader("demo"),
         autoescape=True,
@@ -76,7 +93,10 @@ def write_html(findings: Findings, pictures: Mapping[str, bytes], path: Path) ->
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"said": said, "day": day, "path": path_of, "decided": how_decided}
+    environment.filters |= {"minute": minute, "path": path_of, "decided": how_decided}
+    pictures = {photo.key: photo.read() for photo in ALL} | {
+        row.copy.name: website.image(row.copy.name) for row in findings.rows
+    }
     html = environment.get_template("report.html.j2").render(
         findings=findings,
         photos={photo.key: photo for photo in ALL},
@@ -96,19 +116,20 @@ def how_decided(match: Match) -> str:
     return "at once" if (match.decided_by or "").startswith("rule:") else "after review"
 
 
-def said(statement: Statement | None, show: Callable[[str], str] = str) -> str:
-    """Return what a page says and where it says it."""
-    return f"{show(statement.value)} ({statement.source})" if statement else "not stated"
-
-
-def day(moment: str) -> str:
-    """Return a moment to the minute, as it was stated."""
+def minute(moment: str) -> str:
+    """Return a moment to the minute."""
     return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M %Z}"
 
 
 def path_of(address: str) -> str:
     """Return an address without its scheme and host."""
     return "/" + address.split("/", 3)[3]
+
+
+def _two_lines(statement: Statement | None, show: Callable[[str], str] = str) -> str:
+    if statement is None:
+        return "not stated"
+    return f"{escape(show(statement.value))}\n[dim]{escape(statement.source)}[/]"
 
 
 def _thumbnail(data: bytes) -> str:

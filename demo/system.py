@@ -98,7 +98,7 @@ class System:
 
     def check(self) -> None:
         """Raise `SystemFailedError` when a process ended by itself."""
-        for name, process in self._processes.items():
+        for name, process in list(self._processes.items()):
             if process.poll() is not None:
                 raise SystemFailedError(
                     f"{name} ended with status {process.returncode}:\n{self.log_tail(name)}"

@@ -19,6 +19,8 @@ from srpitp_contracts.names import SHARD_KEYS, WRITERS, Collection, ServiceName
 BROADCASTS: Mapping[Collection, frozenset[str]] = {
     # Rare: a subscription was deleted or disabled, or asked to be left alone for a while.
     Collection.DELIVERIES: frozenset({"subscription_id"}),
+    # Rare: a site was deleted, and what is remembered of its addresses goes with it.
+    Collection.CRAWL_STATE: frozenset({"site_id"}),
 }
 """Fields by which many documents may be written on every shard at once."""
 
@@ -41,7 +43,7 @@ def violations(
 ) -> list[str]:
     """Return what a sharded cluster, or the list of writers, has against a command."""
     target = command.get(name)
-    if target not in _NAMES:
+    if not isinstance(target, str) or target not in _NAMES:
         return []
     collection = Collection(target)
     found = []

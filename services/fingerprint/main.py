@@ -24,7 +24,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         """Open the database, for the keys of callers, and start the workers; end them first."""
         engine = Engine(settings)
-        async with open_database(settings) as db, engine.running():
+        async with open_database(settings, service=ServiceName.FINGERPRINT) as db, engine.running():
             app.state.db = db
             app.state.settings = settings
             app.state.authenticator = Authenticator(db, settings)

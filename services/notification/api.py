@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from services.notification.service import NotificationService
 from srpitp_contracts.alerting import (
@@ -17,6 +17,7 @@ from srpitp_contracts.alerting import (
 from srpitp_contracts.model import Identifier
 from srpitp_contracts.pages import Page
 from srpitp_servicekit.auth import OwnerCaller, ReaderCaller, ServiceCaller
+from srpitp_servicekit.idempotency import IdempotencyKey
 from srpitp_servicekit.paging import Cursor, Limit
 from srpitp_servicekit.problems import responses
 
@@ -29,15 +30,6 @@ def _service(request: Request) -> NotificationService:
 
 
 Service = Annotated[NotificationService, Depends(_service)]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=200,
-        description="of your choice: the same request with the same key is answered as before",
-    ),
-]
 
 
 @router.post("/subscriptions", status_code=201, tags=["subscriptions"], responses=responses(409))

@@ -21,22 +21,16 @@ from srpitp_contracts.alerting import (
 from srpitp_contracts.identifiers import derived_id, random_id
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.pages import Page
-from srpitp_contracts.problems import ProblemCode
 from srpitp_contracts.registration import Scope
 from srpitp_servicekit.auth import Caller
 from srpitp_servicekit.egress import AddressPolicy
+from srpitp_servicekit.idempotency import IdempotencyKeyReusedError, id_for
 from srpitp_servicekit.problems import (
     ConflictError,
     InvalidRequestError,
     NotAllowedError,
     NotFoundError,
 )
-
-
-class IdempotencyKeyReusedError(InvalidRequestError):
-    """A key that made one thing is sent with the request for another."""
-
-    code = ProblemCode.IDEMPOTENCY_KEY_REUSED
 
 
 class NotificationService:
@@ -73,9 +67,7 @@ class NotificationService:
         if caller.owner_id is None:
             raise NotAllowedError("Only an owner can subscribe; this key belongs to none.")
         subscription = Subscription(
-            id=derived_id(caller.key_id, "subscriptions", idempotency_key)
-            if idempotency_key
-            else random_id(),
+            id=id_for(caller, "subscriptions", idempotency_key),
             owner_id=caller.owner_id,
             address=str(request.address),
             event_types=request.event_types,
@@ -102,7 +94,7 @@ class NotificationService:
         # given again, secret and all: whoever has this API key could replace the secret anyway.
         same = {"address", "event_types", "image_ids"}
         if made.model_dump(include=same) != wanted.model_dump(include=same):
-            raise IdempotencyKeyReusedError("This Idempotency-Key made another subscription.")
+            raise IdempotencyKeyReusedError
         secrets = await self._store.secrets(made.id)
         return _issued(made, secrets[0].value)
 

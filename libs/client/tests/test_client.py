@@ -66,18 +66,20 @@ def test_a_file_is_sent_whole_again_when_its_upload_is_repeated():
 
 
 def test_a_call_that_must_not_happen_twice_is_not_repeated():
-    with client_of(lambda _: away()) as (client, requests):
-        with pytest.raises(ApiError) as caught:
-            client.subscriptions.ping("s1")
+    with client_of(lambda _: away()) as (client, requests), pytest.raises(ApiError) as caught:
+        client.subscriptions.ping("s1")
     assert len(requests) == 1
     assert caught.value.problem.code is ProblemCode.STORE_UNAVAILABLE
 
 
 def test_a_problem_becomes_an_error_with_its_code_and_detail():
     problem = AWAY | {"status": 404, "code": "not_found", "detail": "There is no such owner."}
-    with client_of(lambda _: httpx.Response(404, json=problem)) as (client, _):
-        with pytest.raises(ApiError, match=r"There is no such owner\.") as caught:
-            client.owners.get("o1")
+    answer = httpx.Response(404, json=problem)
+    with (
+        client_of(lambda _: answer) as (client, _),
+        pytest.raises(ApiError, match=r"There is no such owner\.") as caught,
+    ):
+        client.owners.get("o1")
     assert caught.value.problem.code is ProblemCode.NOT_FOUND
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from srpitp_fingerprint import a_d_elements, extract, unpack
-from srpitp_fingerprint.elements import Box, pieces_of_views
+from srpitp_fingerprint.elements import Part, pieces_of_parts
 
 ROUNDING = 0.05  # grey levels, by which weights in 16384ths differ from real ones
 
@@ -103,10 +103,10 @@ def test_a_plain_picture_is_exactly_plain(size, grey):
 
 def test_parts_are_as_if_cut_out(scene):
     luma = scene(300, 400)
-    parts = [Box(0, 0, 300, 400), Box(20, 30, 290, 371), Box(0, 0, 150, 200), Box(7, 9, 50, 60)]
-    for part, pieces in zip(parts, pieces_of_views(luma, parts), strict=True):
+    parts = [Part(0, 0, 300, 400), Part(20, 30, 290, 371), Part(0, 0, 150, 200), Part(7, 9, 50, 60)]
+    for part, pieces in zip(parts, pieces_of_parts(luma, parts), strict=True):
         cut = np.ascontiguousarray(luma[part.top : part.bottom, part.left : part.right])
-        assert np.abs(pieces - pieces_of_views(cut, [Box(0, 0, *cut.shape)])[0]).max() < 0.2
+        assert np.abs(pieces - pieces_of_parts(cut, [Part(0, 0, *cut.shape)])[0]).max() < 0.2
 
 
 def test_elements_are_grey_levels():

@@ -114,6 +114,10 @@ class Connection:
             request["json"] = body.model_dump(mode="json")
         return _parsed(model, self.call(service, "POST", path, **request))
 
+    def patch(self, service: ServiceName, path: str, model: type[M], changes: object) -> M:
+        """Change a thing."""
+        return _parsed(model, self.call(service, "PATCH", path, json=changes))
+
     def create(self, service: ServiceName, path: str, model: type[M], **request: Any) -> M:
         """Post a new thing under an idempotency key, so that posting it again makes no second."""
         headers = {_IDEMPOTENCY_KEY: random_id()}

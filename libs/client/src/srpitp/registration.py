@@ -13,6 +13,7 @@ from srpitp_contracts.registration import (
     Owner,
     OwnerRequest,
     ProtectedImage,
+    ProtectionPeriod,
 )
 
 _SERVICE = ServiceName.REGISTRATION
@@ -36,20 +37,28 @@ class Owners:
         """Iterate over all owners, newest first."""
         return self._connection.pages(_SERVICE, "/owners", Owner)
 
-    def issue_key(self, owner_id: str, request: KeyRequest | None = None) -> IssuedKey:
+    def keys(self, owner_id: str) -> Iterator[Key]:
+        """Iterate over an owner's keys, newest first."""
+        return self._connection.pages(_SERVICE, f"/owners/{owner_id}/keys", Key)
+
+    def issue_key(self, owner_id: str, *, note: str = "") -> IssuedKey:
         """Make a key for an owner; its secret is shown only now."""
         path = f"/owners/{owner_id}/keys"
-        return self._connection.create(_SERVICE, path, IssuedKey, body=request or KeyRequest())
+        return self._connection.post(_SERVICE, path, IssuedKey, body=KeyRequest(note=note))
 
 
 class Keys:
-    """API keys, without their secrets."""
+    """API keys."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def issue(self, request: KeyRequest) -> IssuedKey:
+        """Make a key for a reviewer, an administrator or a service."""
+        return self._connection.post(_SERVICE, "/keys", IssuedKey, body=request)
+
     def list(self) -> Iterator[Key]:
-        """Iterate over the keys that the caller may see, newest first."""
+        """Iterate over the keys that the caller may revoke, newest first."""
         return self._connection.pages(_SERVICE, "/keys", Key)
 
     def revoke(self, key_id: str) -> None:
@@ -70,6 +79,7 @@ class Images:
         title: str = "",
         protected_from: datetime | None = None,
         protected_until: datetime | None = None,
+        owner_id: str | None = None,
     ) -> ProtectedImage:
         """Put an image under protection.
 
@@ -83,6 +93,8 @@ class Images:
             From now on, if None.
         protected_until
             Until it is deleted, if None.
+        owner_id
+            For whom, where the key is an administrator's.
 
         Raises
         ------
@@ -95,6 +107,7 @@ class Images:
             "/images",
             ProtectedImage,
             files={"file": (title or "image", data)},
+            params={"owner_id": owner_id} if owner_id else {},
             data={"title": title} | {name: at.isoformat() for name, at in period.items() if at},
         )
 
@@ -106,13 +119,18 @@ class Images:
         """Show a protected image."""
         return self._connection.get(_SERVICE, f"/images/{image_id}", ProtectedImage)
 
-    def list(self) -> Iterator[ProtectedImage]:
+    def list(self, *, owner_id: str | None = None) -> Iterator[ProtectedImage]:
         """Iterate over the protected images that the caller may see, newest first."""
-        return self._connection.pages(_SERVICE, "/images", ProtectedImage)
+        return self._connection.pages(_SERVICE, "/images", ProtectedImage, owner_id=owner_id)
 
     def file(self, image_id: str) -> bytes:
         """Return the bytes that were put under protection."""
         return self._connection.call(_SERVICE, "GET", f"/images/{image_id}/file").content
+
+    def change_period(self, image_id: str, period: ProtectionPeriod) -> ProtectedImage:
+        """Change when an image is protected; what was not set in ``period`` stays as it is."""
+        body = period.model_dump(mode="json", exclude_unset=True)
+        return self._connection.patch(_SERVICE, f"/images/{image_id}", ProtectedImage, body)
 
     def delete(self, image_id: str) -> None:
         """End an image's protection and delete its file."""

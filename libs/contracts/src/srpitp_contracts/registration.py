@@ -77,11 +77,16 @@ class ProtectionPeriod(Model):
         return self
 
 
-class ImageByAddress(ProtectionPeriod):
+class ImageDetails(ProtectionPeriod):
+    """What an owner says of an image."""
+
+    title: Annotated[str, Field(max_length=500)] = ""
+
+
+class ImageByAddress(ImageDetails):
     """Registration of an image that we fetch ourselves."""
 
     address: AnyHttpUrl
-    title: Annotated[str, Field(max_length=500)] = ""
 
 
 class ProtectedImage(Model):

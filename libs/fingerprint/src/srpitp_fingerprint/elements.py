@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 __all__ = [
     "BLOCKS",
     "COLUMNS",
+    "PIECES",
     "PIECE_PAIRS",
     "ROWS",
-    "Box",
+    "Part",
     "Profile",
     "a_d_elements",
     "elements_of_pieces",
-    "pieces_of_views",
+    "pieces_of_parts",
 ]
 
 Profile = Literal["paper", "robust"]
@@ -36,6 +37,8 @@ Profile = Literal["paper", "robust"]
 ROWS, COLUMNS = 108, 132
 BLOCKS = 12
 """Blocks along each axis; one has 9 rows and 11 columns."""
+PIECES = 3 * BLOCKS
+"""Pieces along each axis."""
 
 PIECE_PAIRS = np.array(
     [
@@ -47,7 +50,6 @@ PIECE_PAIRS = np.array(
 )
 """The four differences over the 3 x 3 pieces of a block; the centre piece is in none."""
 
-_THIRDS = 3 * BLOCKS  # pieces along an axis
 _LEAST_ROWS, _LEAST_COLUMNS = 180, 220  # that are left when rows or columns are added in pairs
 _BANDS = 6  # of a product: each leaves out the zeros of its weights, and is too small for threads
 _WEIGHT = 2**14  # what the weights of one third sum to
@@ -66,7 +68,7 @@ _SMOOTHING: MappingProxyType[Profile, tuple[tuple[int, ...], tuple[int, ...]]] =
 )
 
 
-class Box(NamedTuple):
+class Part(NamedTuple):
     """A part of a picture, in pixels: from row `top` and column `left` up to those named last."""
 
     top: int
@@ -93,7 +95,7 @@ class _Grid(NamedTuple):
 def _grid(length: int, kernel: tuple[int, ...]) -> _Grid:
     """Smooth, then share: of a third that ends within a column, the column counts by its part."""
     parts = np.arange(3 * length)
-    shares = np.zeros((_THIRDS, length), np.int64)
+    shares = np.zeros((PIECES, length), np.int64)
     np.add.at(shares, (parts * BLOCKS // length, parts // 3), 1)
     at = np.arange(length)
     smooth = np.zeros((length, length), np.int64)
@@ -127,10 +129,10 @@ def _up_to(positions: NDArray[np.int64], length: int, grid: _Grid) -> NDArray[np
     size = grid.weights.shape[1] - 1
     if length < size:
         weights = grid.weights[:, :-1] @ _linear(size, length)
-        before: NDArray[np.int64] = np.cumsum(np.pad(weights, ((0, 0), (1, 0))), axis=1)
-        return before[:, positions]
+        before = np.cumsum(np.pad(weights, ((0, 0), (1, 0))), axis=1)
+        return np.asarray(before[:, positions])
     cell, rest = np.divmod(positions * size, length)  # by area: a pixel counts by its share
-    return grid.before[:, cell] * length + grid.weights[:, cell] * rest
+    return np.asarray(grid.before[:, cell] * length + grid.weights[:, cell] * rest)
 
 
 @lru_cache(_CACHED_AXES)
@@ -160,8 +162,8 @@ def _bands(
     first, last = used.argmax(axis=1), len(edges) - 1 - used[:, ::-1].argmax(axis=1)
     typed = weights.astype(np.float32 if exact32 else np.float64)
     bands = []
-    for third in range(0, _THIRDS, _THIRDS // _BANDS):
-        some = slice(third, third + _THIRDS // _BANDS)
+    for third in range(0, PIECES, PIECES // _BANDS):
+        some = slice(third, third + PIECES // _BANDS)
         bins = slice(int(first[some].min()), int(last[some].max()))
         bands.append(_Band(bins, np.ascontiguousarray(typed[some, bins])))
     return tuple(bands)
@@ -210,15 +212,15 @@ def _binned(luma: NDArray[np.uint8]) -> tuple[NDArray[Any], int, int]:
     return bins, rows, columns
 
 
-def pieces_of_views(
-    luma: NDArray[np.uint8], boxes: Sequence[Box], profile: Profile = "robust"
+def pieces_of_parts(
+    luma: NDArray[np.uint8], parts: Sequence[Part], profile: Profile = "robust"
 ) -> list[NDArray[np.float64]]:
     """Compute the means of the pieces of several parts of a picture, for less than one by one.
 
     Parameters
     ----------
     luma : uint8 ndarray, shape (height, width)
-    boxes : sequence of Box
+    parts : sequence of Part
         Parts of at least one pixel, within the picture.
     profile : {"robust", "paper"}
 
@@ -235,9 +237,9 @@ def pieces_of_views(
     exact32 = 255 * pixels * _WEIGHT <= _EXACT_FLOAT32
     bins = bins.astype(np.float32 if exact32 else np.float64)
     found = []
-    for box in boxes:
-        down = _bands(ROWS, profile, height, row_halvings, box.top, box.bottom, exact32)
-        across = _bands(COLUMNS, profile, width, column_halvings, box.left, box.right, False)
+    for part in parts:
+        down = _bands(ROWS, profile, height, row_halvings, part.top, part.bottom, exact32)
+        across = _bands(COLUMNS, profile, width, column_halvings, part.left, part.right, False)
         sums = _weigh(across, _weigh(down, bins).astype(np.float64).T).T
         found.append(sums / (pixels * _WEIGHT**2))
     return found
@@ -270,5 +272,5 @@ def a_d_elements(
     d_elements : float64 ndarray, shape (12, 12, 4)
         The four differences between opposite pieces, in grey levels -255..255.
     """
-    (pieces,) = pieces_of_views(luma, [Box(0, 0, *luma.shape)], profile)
+    (pieces,) = pieces_of_parts(luma, [Part(0, 0, *luma.shape)], profile)
     return elements_of_pieces(pieces)

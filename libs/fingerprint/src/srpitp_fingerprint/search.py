@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from .symbols import A_SYMBOLS, SYMBOLS, Fingerprints, as_rows, unpack
 
-__all__ = ["Metric", "nearest"]
+__all__ = ["WORDS", "Metric", "Planes", "nearest", "planes_of"]
 
 Metric = Literal["plain", "decision"]
 
 _QUERIES, _PROTECTED = 16, 4096  # compared at a time: the working set stays in the cache
-_WORDS = -(-SYMBOLS // 64)
+WORDS = -(-SYMBOLS // 64)
 _QUARTERS = 4 * SYMBOLS  # distances are counted in quarters of a symbol
 _NOTHING = np.iinfo(np.int64).max
 _INDEX_BITS = 48
 
 
-class _Planes(NamedTuple):
+class Planes(NamedTuple):
     """Bits of N fingerprints: each field uint64, shape (12, N)."""
 
     high: NDArray[np.uint64]
@@ -32,25 +32,26 @@ class _Planes(NamedTuple):
 
 
 def _words(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
-    padded = np.zeros((len(bits), _WORDS * 8), np.uint8)
+    padded = np.zeros((len(bits), WORDS * 8), np.uint8)
     packed = np.packbits(bits, axis=1)
     padded[:, : packed.shape[1]] = packed
     return np.ascontiguousarray(padded.view(np.uint64).T)
 
 
-def _planes(rows: NDArray[np.uint8]) -> _Planes:
+def planes_of(rows: NDArray[np.uint8]) -> Planes:
+    """Lay out fingerprints of shape (N, 180) for comparing."""
     symbols = unpack(rows)
     high, low = symbols >= 2, (symbols & 1).astype(np.bool_)
     weak = high ^ low
     weak[:, :A_SYMBOLS] = False
-    return _Planes(_words(high), _words(low), _words(weak))
+    return Planes(_words(high), _words(low), _words(weak))
 
 
-def _quarters(queries: _Planes, protected: _Planes, metric: Metric) -> NDArray[np.uint16]:
+def _quarters(queries: Planes, protected: Planes, metric: Metric) -> NDArray[np.uint16]:
     """Count the distance of every pair in quarters of a symbol, shape (Q, N)."""
     shape = (queries.high.shape[1], protected.high.shape[1])
     differing, agreeing = np.zeros(shape, np.uint16), np.zeros(shape, np.uint16)
-    for word in range(_WORDS):
+    for word in range(WORDS):
         differs = queries.high[word, :, None] ^ protected.high[word]
         differs |= queries.low[word, :, None] ^ protected.low[word]
         differing += np.bitwise_count(differs)
@@ -101,10 +102,10 @@ def nearest(
     # Distance and index share one integer: the smallest keys are the nearest, ties by index.
     best = np.full((len(query_rows), k), _NOTHING)
     query_planes = [
-        _planes(query_rows[at : at + _QUERIES]) for at in range(0, len(query_rows), _QUERIES)
+        planes_of(query_rows[at : at + _QUERIES]) for at in range(0, len(query_rows), _QUERIES)
     ]
     for start in range(0, len(protected_rows), _PROTECTED):
-        protected_planes = _planes(protected_rows[start : start + _PROTECTED])
+        protected_planes = planes_of(protected_rows[start : start + _PROTECTED])
         for block, planes in enumerate(query_planes):
             quarters = _quarters(planes, protected_planes, metric)
             found = best[block * _QUERIES : (block + 1) * _QUERIES]

@@ -6,21 +6,30 @@ FastAPI's own ``max_body_size`` is plain text, where our callers expect a proble
 """
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from fastapi import Request
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import UploadFile
 from starlette.types import Message
 
 from srpitp_contracts.problems import ProblemCode
 from srpitp_servicekit.problems import ImageRefusedError, InvalidRequestError
 
-__all__ = ["FormData", "UploadFile", "is_form", "received_file", "received_form"]
+__all__ = ["Form", "UploadFile", "is_form", "received_file", "received_form"]
 
 _IN_MEMORY = 2**20
 _AROUND_THE_FILE = 64 * 2**10  # a multipart body has boundaries and small fields beside the file
+
+
+@dataclass(frozen=True)
+class Form:
+    """A file, and what was said of it beside."""
+
+    file: UploadFile
+    fields: Mapping[str, str]
 
 
 def is_form(request: Request) -> bool:
@@ -29,7 +38,7 @@ def is_form(request: Request) -> bool:
 
 
 @asynccontextmanager
-async def received_form(request: Request, *, max_bytes: int) -> AsyncIterator[FormData]:
+async def received_form(request: Request, *, max_bytes: int) -> AsyncIterator[Form]:
     """Read a form whose field ``file`` is a file of at most ``max_bytes``.
 
     Raises
@@ -46,7 +55,8 @@ async def received_form(request: Request, *, max_bytes: int) -> AsyncIterator[Fo
             raise InvalidRequestError("The form has no file in its field 'file'.")
         if (file.size or 0) > max_bytes:
             raise _too_large(max_bytes)
-        yield form
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        yield Form(file, fields)
 
 
 @asynccontextmanager
@@ -60,7 +70,7 @@ async def received_file(request: Request, *, max_bytes: int) -> AsyncIterator[Up
     """
     if is_form(request):
         async with received_form(request, max_bytes=max_bytes) as form:
-            yield cast(UploadFile, form["file"])
+            yield form.file
         return
     # Starlette's UploadFile writes in a thread once the file is on disk.
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from srpitp.cli.access import client_of
+from srpitp.cli.access import access_of
 from srpitp.cli.output import AsJson, Limit, console, moment, plain, show, show_json
 from srpitp.client import Client
 from srpitp.errors import SrpitpError
@@ -40,7 +40,7 @@ def add(
         )
     except ValidationError as error:
         raise typer.BadParameter("; ".join(item["msg"] for item in error.errors())) from error
-    webhook = client_of(context).subscriptions.add(request)
+    webhook = access_of(context).owner.subscriptions.add(request)
     if as_json:
         show_json(webhook)
     else:
@@ -52,7 +52,7 @@ def add(
 def list_webhooks(context: typer.Context, limit: Limit = 100, as_json: AsJson = False) -> None:
     """List the webhooks."""
     show(
-        client_of(context).subscriptions.list(),
+        access_of(context).owner.subscriptions.list(),
         {
             "Id": lambda webhook: webhook.id,
             "Address": lambda webhook: webhook.address,
@@ -71,7 +71,7 @@ def remove(
     webhook_id: Annotated[str, typer.Argument(help="As 'srpitp webhooks list' shows it.")],
 ) -> None:
     """Send nothing more to a webhook."""
-    client_of(context).subscriptions.remove(webhook_id)
+    access_of(context).owner.subscriptions.remove(webhook_id)
 
 
 @webhooks.command()
@@ -80,7 +80,7 @@ def ping(
     webhook_id: Annotated[str, typer.Argument(help="As 'srpitp webhooks list' shows it.")],
 ) -> None:
     """Send a test event, and say how the webhook took it."""
-    client = client_of(context)
+    client = access_of(context).owner
     attempt = _first_attempt(client, client.subscriptions.ping(webhook_id))
     if attempt.error:
         raise SrpitpError(f"The webhook did not take the ping: {attempt.error}")
@@ -94,7 +94,7 @@ def alerts(
     as_json: AsJson = False,
 ) -> None:
     """List what was found and noted."""
-    client = client_of(context)
+    client = access_of(context).owner
     if follow:
         for alert in _as_they_come(client):
             show_json(alert) if as_json else _tell(alert)

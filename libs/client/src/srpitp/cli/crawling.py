@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rich.live import Live
 from rich.table import Table
 
-from srpitp.cli.access import client_of
+from srpitp.cli.access import access_of
 from srpitp.cli.output import AsJson, Limit, complain, console, moment, plain, show, show_json
 from srpitp.client import Client
 from srpitp.errors import SrpitpError
@@ -55,7 +55,7 @@ def add(
         )
     except ValidationError as error:
         raise typer.BadParameter("; ".join(item["msg"] for item in error.errors())) from error
-    site = client_of(context).sites.add(request)
+    site = access_of(context).admin.sites.add(request)
     if as_json:
         show_json(site)
     else:
@@ -66,7 +66,7 @@ def add(
 def list_sites(context: typer.Context, limit: Limit = 100, as_json: AsJson = False) -> None:
     """List the monitored sites."""
     show(
-        client_of(context).sites.list(),
+        access_of(context).admin.sites.list(),
         {
             "Id": lambda site: site.id,
             "Address": lambda site: site.address,
@@ -90,7 +90,7 @@ def crawl(
     as_json: AsJson = False,
 ) -> None:
     """Visit sites now, whenever their next crawl is due."""
-    client = client_of(context)
+    client = access_of(context).admin
     chosen = [found for found in client.sites.list() if site is None or _is_called(found, site)]
     if not chosen:
         raise SrpitpError(f"No such site: {site}." if site else "No site is monitored yet.")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from srpitp.cli.access import client_of
+from srpitp.cli.access import access_of
 from srpitp.cli.output import AsJson, Limit, console, moment, plain, show
 from srpitp.client import Client
 from srpitp.crawling import Detected
@@ -28,7 +28,7 @@ def matches(
 ) -> None:
     """List the copies that were found."""
     show(
-        client_of(context).matches.list(state=state),
+        access_of(context).owner.matches.list(state=state),
         {
             "Id": lambda match: match.id,
             "Photo": lambda match: match.protected_title,
@@ -58,7 +58,7 @@ def review(
     note: _Note = "",
 ) -> None:
     """Say of matches that are similar only whether they are copies."""
-    client = client_of(context)
+    client = access_of(context).admin
     if all_below is not None:
         if match_id or decision is not None:
             raise typer.BadParameter("--all-below stands alone: it confirms what is near")

@@ -1,5 +1,6 @@
 """What the command prints: tables for people, one JSON object a line for programs."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from itertools import islice
@@ -14,13 +15,15 @@ from srpitp_contracts.model import Model
 
 M = TypeVar("M", bound=Model)
 
+_NO_LIMIT = 10_000
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many to show, newest first.")]
 
 
 def console() -> Console:
-    """Return where answers go; asked for each time, since tests put another standard output."""
-    return Console()
+    """Return where answers go: folded to a terminal's width, one row a line for a program."""
+    return Console(width=None if sys.stdout.isatty() else _NO_LIMIT)
 
 
 def complain(message: str) -> None:
@@ -66,7 +69,9 @@ def show(
         for item in found[:limit]:
             show_json(item)
     elif found:
-        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in columns:
+            table.add_column(name, overflow="fold", no_wrap=name == "Id")  # an id is copied
         for item in found[:limit]:
             table.add_row(*(plain(cell(item)) for cell in columns.values()))
         console().print(table)

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from srpitp.cli.access import client_of
+from srpitp.cli.access import access_of
 from srpitp.cli.output import AsJson, Limit, console, moment, plain, show
 from srpitp.client import Client
 from srpitp.errors import ApiError
@@ -33,7 +33,7 @@ def protect(
     jobs: Annotated[int, typer.Option(min=1, max=32, help="How many at the same time.")] = 4,
 ) -> None:
     """Put photos under protection."""
-    client = client_of(context)
+    client = access_of(context).owner
     files = sorted(set(_photos(paths)))
     outcomes = sorted(_protect_all(client, files, jobs))
     refused = [outcome for outcome in outcomes if outcome.refusal]
@@ -53,7 +53,7 @@ def protect(
 def images(context: typer.Context, limit: Limit = 100, as_json: AsJson = False) -> None:
     """List the protected photos."""
     show(
-        client_of(context).images.list(),
+        access_of(context).owner.images.list(),
         {
             "Id": lambda image: image.id,
             "Title": lambda image: image.title,

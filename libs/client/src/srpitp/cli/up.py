@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from srpitp.cli.access import DEFAULT_DATA_DIR, Access
+from srpitp.cli.access import DEFAULT_DATA_DIR, access_of
 from srpitp.cli.output import console
 from srpitp.errors import SrpitpError
 
@@ -27,8 +27,7 @@ def up(
     """Run everything on this machine: database, services, one port; end it with Ctrl-C."""
     if importlib.util.find_spec("services") is None:
         raise SrpitpError("The services are not installed here, only the client is.")
-    access: Access = context.obj
-    folder = (data_dir or access.data_dir).expanduser().absolute()
+    folder = (data_dir or access_of(context).data_dir).expanduser().absolute()
     console().print(_welcome(folder, f"http://{host}:{port}"), highlight=False, soft_wrap=True)
     # What is no error need not be told to the person at the terminal.
     environment = {"SRPITP_LOG_LEVEL": "WARNING", **os.environ}

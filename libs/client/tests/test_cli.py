@@ -1,0 +1,232 @@
+"""The command against a whole SRPITP: what a person does, from the first photo to the alert."""
+
+import functools
+import http.server
+import json
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from srpitp.cli import app
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def srpitp(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command on this machine's SRPITP, with nothing set up but where its data are."""
+    for name in ("SRPITP_URL", "SRPITP_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SRPITP_DATA_DIR", str(data_dir))
+    runner = CliRunner()
+    return lambda *arguments, answers=None: runner.invoke(app, list(arguments), input=answers)
+
+
+def photo(seed: int) -> np.ndarray[Any, Any]:
+    """Return an image with as much in it as a photo has."""
+    noise = np.random.default_rng(seed).normal(size=(300, 400, 3))
+    layers = [cv2.GaussianBlur(noise, (0, 0), sigma) * sigma for sigma in (2, 8, 40)]
+    return np.clip(128 + 60 * sum(layers), 0, 255).astype(np.uint8)
+
+
+def jpeg(image: np.ndarray[Any, Any], quality: int = 92) -> bytes:
+    done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert done
+    return data.tobytes()
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def website(folder: Path) -> Iterator[str]:
+    handler = functools.partial(Silent, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+class Webhook(http.server.BaseHTTPRequestHandler):
+    status = 204
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def webhook(status: int) -> Iterator[str]:
+    handler = type("Handler", (Webhook,), {"status": status})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/hook"
+        server.shutdown()
+        thread.join()
+
+
+def objects(result: Result) -> list[dict[str, Any]]:
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def publish(folder: Path, **images: bytes) -> None:
+    folder.mkdir()
+    for name, data in images.items():
+        (folder / f"{name}.jpg").write_bytes(data)
+    tags = "".join(f'<img src="{name}.jpg">' for name in images)
+    (folder / "index.html").write_text(
+        f'<html><head><title>Gallery</title><meta name="author" content="A. Thief\x1b[31m">'
+        f"</head><body>{tags}</body></html>"
+    )
+
+
+def test_from_the_first_photo_to_the_alert(srpitp: Run, tmp_path: Path, data_dir: Path):
+    photos = tmp_path / "photos"
+    (photos / "more").mkdir(parents=True)
+    for seed in (1, 2, 3):
+        (photos / f"{seed}.jpg").write_bytes(jpeg(photo(seed)))
+    (photos / "more" / "4.jpg").write_bytes(jpeg(photo(4)))
+    (photos / "notes.txt").write_text("no photo")
+    site = tmp_path / "site"
+    publish(site, same=jpeg(photo(1)), like=jpeg(photo(2), 40), other=jpeg(photo(9)))
+
+    protected = srpitp("protect", str(photos))
+    assert (protected.exit_code, protected.stdout) == (
+        0,
+        "4 protected, 0 protected already, 0 refused\n",
+    )
+    assert stat.S_IMODE((data_dir / "keys" / "owner").stat().st_mode) == 0o600
+
+    (photos / "broken.jpg").write_bytes(b"no image at all")
+    again = srpitp("protect", str(photos))
+    assert again.exit_code == 1
+    assert f"refused: {photos / 'broken.jpg'}: " in again.stdout
+    assert "0 protected, 4 protected already, 1 refused" in again.stdout
+    titles = {image["title"] for image in objects(srpitp("images", "--json"))}
+    assert titles == {"1.jpg", "2.jpg", "3.jpg", "4.jpg"}
+    assert "400 x 300 jpeg" in srpitp("images").stdout
+
+    with website(site) as address:
+        assert srpitp("sites", "add", address, "--name", "thief").exit_code == 0
+        assert address in srpitp("sites", "list").stdout
+        crawled = srpitp("crawl", "thief", "--wait")
+    assert crawled.exit_code == 0, crawled.output
+    assert "finished" in crawled.stdout
+
+    found = {match["image_address"]: match for match in objects(srpitp("matches", "--json"))}
+    same, like = found[f"{address}same.jpg"], found[f"{address}like.jpg"]
+    assert len(found) == 2
+    assert (same["verdict"], same["state"]) == ("exact", "confirmed")
+    assert (like["verdict"], like["state"]) == ("similar", "in_review")
+    assert f"{address}like.jpg" in srpitp("matches", "--state", "in_review").stdout
+
+    skipped = srpitp("review", answers="s\n")
+    assert "like.jpg" in skipped.stdout
+    assert "file://" in skipped.stdout
+    assert "\x1b" not in skipped.stdout
+    assert "in_review" in srpitp("matches").stdout
+    assert "confirmed: " in srpitp("review", answers="y\n").stdout
+    assert "Nothing waits" in srpitp("review").stdout
+
+    settled = srpitp("review", like["id"], "--reject")
+    assert settled.exit_code == 1
+    assert settled.stderr.startswith("srpitp: ")
+    told = srpitp("alerts")
+    assert f"{address}same.jpg" in told.stdout
+
+
+def test_review_without_being_asked(srpitp: Run, tmp_path: Path):
+    photos, site = tmp_path / "photos", tmp_path / "site"
+    photos.mkdir()
+    for seed in (21, 22):
+        (photos / f"{seed}.png").write_bytes(cv2.imencode(".png", photo(seed))[1].tobytes())
+    publish(site, near=jpeg(photo(21), 60), far=jpeg(photo(22), 60))
+    assert srpitp("protect", str(photos)).exit_code == 0
+    with website(site) as address:
+        srpitp("sites", "add", address)
+        assert srpitp("crawl", address, "--wait").exit_code == 0
+    waiting = objects(srpitp("matches", "--state", "in_review", "--json"))
+    rejected = next(match for match in waiting if match["image_address"].endswith("far.jpg"))
+    assert "rejected" in srpitp("review", rejected["id"], "--reject", "--note", "no").stdout
+    assert "0 still wait" in srpitp("review", "--all-below", "0.5").stdout
+    states = {match["image_address"]: match for match in objects(srpitp("matches", "--json"))}
+    assert states[f"{address}near.jpg"]["state"] == "confirmed"
+    assert states[f"{address}far.jpg"]["state"] == "rejected"
+    assert states[f"{address}far.jpg"]["note"] == "no"
+
+
+def test_webhooks(srpitp: Run):
+    with webhook(204) as address:
+        (made,) = objects(srpitp("webhooks", "add", address, "--json"))
+        assert made["secret"].startswith("whsec_")
+        assert "The webhook answered 204" in srpitp("webhooks", "ping", made["id"]).stdout
+        assert address in srpitp("webhooks", "list").stdout
+    assert srpitp("webhooks", "remove", made["id"]).exit_code == 0
+    assert address not in srpitp("webhooks", "list").stdout
+
+
+def test_a_webhook_that_does_not_take_the_ping(srpitp: Run):
+    with webhook(500) as address:
+        (made,) = objects(srpitp("webhooks", "add", address, "--json"))
+        ping = srpitp("webhooks", "ping", made["id"])
+    assert ping.exit_code == 1
+    assert "500" in ping.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("crawl", "nowhere"), "srpitp: No such site: nowhere.\n"),
+        (("--key", "wrong", "images"), "srpitp: The key is not known, or was revoked.\n"),
+    ],
+)
+def test_errors_are_one_sentence(srpitp: Run, arguments: tuple[str, ...], said: str):
+    result = srpitp(*arguments)
+    assert (result.exit_code, result.stderr) == (1, said)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sites", "add", "no address"),
+        ("webhooks", "add", "no address"),
+        ("protect", "/no/such/photo.jpg"),
+        ("review", "--confirm"),
+        ("review", "m1", "--all-below", "0.1"),
+        ("matches", "--state", "lost"),
+    ],
+)
+def test_wrong_usage(srpitp: Run, arguments: tuple[str, ...]):
+    assert srpitp(*arguments).exit_code == 2
+
+
+def test_nobody_there(srpitp: Run):
+    result = srpitp("--url", "http://127.0.0.1:9", "--key", "k", "images")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("Is 'srpitp up' running?\n")
+    assert result.stderr.count("\n") == 1
+
+
+def test_this_machines_key_is_sent_nowhere_else(srpitp: Run):
+    result = srpitp("--url", "http://127.0.0.1:9", "images")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("srpitp: No key for http://127.0.0.1:9")

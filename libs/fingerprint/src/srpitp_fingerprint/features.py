@@ -1,0 +1,150 @@
+"""Local features: points that are found again in any part of a picture, and what lies around them.
+
+ORB (Rublee, Rabaud, Konolige, Bradski, "ORB: an efficient alternative to SIFT or SURF", ICCV 2011)
+on the picture brought to one size, and a thumbnail for comparing aligned pixels.
+"""
+
+import struct
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DESCRIPTOR_BYTES", "LONG_SIDE", "LocalFeatures", "features_of_luma"]
+
+LONG_SIDE = 320
+"""Pixels of the frame in which points are given."""
+DESCRIPTOR_BYTES = 32
+
+_VERSION = 1
+_MOST = 400
+_SCALE_STEP, _LEVELS = 1.3, 6
+_EDGE = 16
+_FAST = 12
+_THUMBNAIL = 64
+_POINT_STEPS = 64  # points are stored in this part of a pixel
+_ANGLE_STEPS = 256 / 360
+_HEADER = struct.Struct("<BHHHBB")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalFeatures:
+    """The local features of one picture.
+
+    Attributes
+    ----------
+    width, height : int
+        Of the frame; the longer one is 320.
+    points : float32 ndarray, shape (N, 2)
+        x and y in the frame, strongest first.
+    octaves : uint8 ndarray, shape (N,)
+        At which of the sizes the point was found; each is 1.3 times smaller than the one before.
+    angles : uint8 ndarray, shape (N,)
+        Direction, in 256ths of a turn.
+    descriptors : uint8 ndarray, shape (N, 32)
+    thumbnail : uint8 ndarray
+        The picture, its longer side 64.
+    """
+
+    width: int
+    height: int
+    points: NDArray[np.float32]
+    octaves: NDArray[np.uint8]
+    angles: NDArray[np.uint8]
+    descriptors: NDArray[np.uint8]
+    thumbnail: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @property
+    def scales(self) -> NDArray[np.float32]:
+        """Size of each point's surroundings, in those of the first octave."""
+        return np.float32(_SCALE_STEP) ** self.octaves
+
+    def to_bytes(self) -> bytes:
+        """Pack, at 38 bytes a point."""
+        rows, columns = self.thumbnail.shape
+        return b"".join(
+            [
+                _HEADER.pack(_VERSION, len(self), self.width, self.height, rows, columns),
+                np.rint(self.points * _POINT_STEPS).astype("<u2").tobytes(),
+                self.octaves.tobytes(),
+                self.angles.tobytes(),
+                self.descriptors.tobytes(),
+                self.thumbnail.tobytes(),
+            ]
+        )
+
+    @classmethod
+    def from_bytes(cls, packed: bytes) -> "LocalFeatures":
+        """Unpack what `to_bytes` packed.
+
+        Raises
+        ------
+        ValueError
+            Of another version, or cut short.
+        """
+        if len(packed) < _HEADER.size or packed[0] != _VERSION:
+            raise ValueError(f"not local features of version {_VERSION}")
+        _, count, width, height, rows, columns = _HEADER.unpack_from(packed)
+        sizes = np.cumsum([_HEADER.size, 4 * count, count, count, 32 * count, rows * columns])
+        if len(packed) != sizes[-1]:
+            raise ValueError(f"local features of {sizes[-1]} bytes, not {len(packed)}")
+        parts = [packed[a:b] for a, b in pairwise(sizes)]
+        points = np.frombuffer(parts[0], "<u2").reshape(-1, 2) / np.float32(_POINT_STEPS)
+        return cls(
+            width,
+            height,
+            points.astype(np.float32),
+            np.frombuffer(parts[1], np.uint8),
+            np.frombuffer(parts[2], np.uint8),
+            np.frombuffer(parts[3], np.uint8).reshape(-1, DESCRIPTOR_BYTES),
+            np.frombuffer(parts[4], np.uint8).reshape(rows, columns),
+        )
+
+
+def _sized(luma: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:
+    height, width = luma.shape
+    scale = long_side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(luma, size, interpolation=how), np.uint8)
+
+
+def features_of_luma(luma: NDArray[np.uint8]) -> LocalFeatures:
+    """Find the local features of a picture.
+
+    Parameters
+    ----------
+    luma : uint8 ndarray, shape (height, width)
+
+    Returns
+    -------
+    LocalFeatures
+        At most 400 points; none where the picture has no corners.
+    """
+    framed = _sized(luma, LONG_SIDE)
+    orb = cv2.ORB.create(
+        _MOST, _SCALE_STEP, _LEVELS, _EDGE, scoreType=cv2.ORB_FAST_SCORE, fastThreshold=_FAST
+    )
+    keypoints, descriptors = orb.detectAndCompute(framed, None)
+    # Of equal strength, the decoder's order must not decide.
+    order = sorted(range(len(keypoints)), key=lambda i: (-keypoints[i].response, keypoints[i].pt))[
+        :_MOST
+    ]
+    chosen = [keypoints[i] for i in order]
+    points = np.array([keypoint.pt for keypoint in chosen], np.float32).reshape(-1, 2)
+    angles = np.array([keypoint.angle for keypoint in chosen], np.float32)
+    found = np.zeros((0, DESCRIPTOR_BYTES), np.uint8) if descriptors is None else descriptors
+    return LocalFeatures(
+        framed.shape[1],
+        framed.shape[0],
+        (np.rint(points * _POINT_STEPS) / _POINT_STEPS).astype(np.float32),
+        np.array([keypoint.octave for keypoint in chosen], np.uint8),
+        np.rint(angles * _ANGLE_STEPS).astype(np.int64).astype(np.uint8),
+        np.asarray(found[order], np.uint8),
+        _sized(framed, _THUMBNAIL),
+    )

@@ -1,0 +1,169 @@
+"""The protected pictures, laid out so that one image is compared with all of them at once."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .extraction import Description
+from .local_index import LocalIndex
+from .orientation import Orientation
+from .search import WORDS, planes_of
+from .sketch import SKETCH_BYTES
+from .symbols import FINGERPRINT_BYTES, SYMBOLS, as_rows
+
+__all__ = ["Comparison", "Gallery", "Probe"]
+
+_AT_A_TIME = 4096  # compared at a time: the working set stays in the cache
+
+
+class Probe(NamedTuple):
+    """One rendition of the picture that is looked for."""
+
+    view: str
+    orientation: Orientation
+    negative: bool
+    fingerprint: bytes
+    sketch: bytes
+
+
+class Comparison(NamedTuple):
+    """Distances between views of protected pictures and probes; a row for each pair."""
+
+    which: NDArray[np.int64]
+    """Place in the list of pictures that were compared."""
+    view: NDArray[np.int64]
+    """Place among the views of the picture."""
+    distance: NDArray[np.float64]
+    decision: NDArray[np.float64]
+    sketch: NDArray[np.float64]
+
+
+class Gallery:
+    """Protected pictures, laid out for comparing.
+
+    Parameters
+    ----------
+    pictures : sequence of Description
+        In the robust profile; they are known by their places from here on.
+
+    Attributes
+    ----------
+    pictures : tuple of Description
+    rows : uint8 ndarray, shape (V, 180)
+        Fingerprints of all views, picture by picture.
+    sketches : uint8 ndarray, shape (V, 32)
+    first : int64 ndarray, shape (N + 1,)
+        Picture `n` has the views from ``first[n]`` to ``first[n + 1]``.
+    """
+
+    def __init__(self, pictures: Sequence[Description]) -> None:
+        self.pictures = tuple(pictures)
+        views = [view for one in self.pictures for view in one.extraction.views]
+        counts = [len(one.extraction.views) for one in self.pictures]
+        packed = b"".join(view.fingerprint for view in views)
+        self.rows = np.frombuffer(packed, np.uint8).reshape(-1, FINGERPRINT_BYTES)
+        self.sketches = np.frombuffer(b"".join(view.sketch for view in views), np.uint8)
+        self.sketches = self.sketches.reshape(len(views), -1)
+        self.first = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        self.index = LocalIndex([one.features for one in self.pictures])
+        self._planes = planes_of(self.rows)
+        self._by_digest: dict[str, list[int]] = {}
+        self._by_fingerprint: dict[bytes, list[int]] = {}
+        for place, one in enumerate(self.pictures):
+            self._by_digest.setdefault(one.extraction.digest, []).append(place)
+            whole = one.extraction.views[0].fingerprint
+            self._by_fingerprint.setdefault(whole, []).append(place)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def exact(self, picture: Description) -> list[int]:
+        """Find the places with the same bytes, or the same fingerprint of a textured picture."""
+        extraction = picture.extraction
+        found = set(self._by_digest.get(extraction.digest, ()))
+        if not extraction.textureless:
+            found.update(self._by_fingerprint.get(extraction.views[0].fingerprint, ()))
+        return sorted(found)
+
+    def scan(self, probes: Sequence[Probe]) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
+        """Count differing symbols between every probe and every view.
+
+        Returns
+        -------
+        differing : uint16 ndarray, shape (N,)
+            Of each protected picture: its nearest view to any probe.
+        probe : int64 ndarray, shape (N,)
+            Which probe that was.
+        """
+        best = np.full(len(self), np.iinfo(np.uint16).max, np.uint16)
+        which = np.zeros(len(self), np.int64)
+        queries = planes_of(as_rows([p.fingerprint for p in probes]))
+        differing = np.empty(len(self.rows), np.uint16)
+        for number in range(len(probes) if len(self) else 0):
+            self._differing(queries.high[:, number], queries.low[:, number], differing)
+            nearest = np.minimum.reduceat(differing, self.first[:-1])
+            nearer = nearest < best
+            best[nearer] = nearest[nearer]
+            which[nearer] = number
+        return best, which
+
+    def compare(
+        self, places: NDArray[np.int64], probes: Sequence[Probe], which: NDArray[np.int64]
+    ) -> Comparison:
+        """Compare some protected pictures, each with one probe, by all distances.
+
+        Parameters
+        ----------
+        places : int64 ndarray, shape (M,)
+        probes : sequence of Probe
+        which : int64 ndarray, shape (M,)
+            The probe for each.
+
+        Returns
+        -------
+        Comparison
+            Of all views of the protected pictures.
+        """
+        counts = self.first[places + 1] - self.first[places]
+        starts = np.cumsum(counts) - counts
+        rows = np.arange(counts.sum()) + np.repeat(self.first[places] - starts, counts)
+        probe = np.repeat(which, counts)
+        queries = planes_of(as_rows([p.fingerprint for p in probes]))
+        sketches = np.frombuffer(b"".join(p.sketch for p in probes), np.uint8)
+        sketches = sketches.reshape(len(probes), -1)
+        differs = self._planes.high[:, rows] ^ queries.high[:, probe]
+        differs |= self._planes.low[:, rows] ^ queries.low[:, probe]
+        weak = self._planes.weak[:, rows] & ~differs
+        differing = np.bitwise_count(differs).sum(axis=0, dtype=np.int64)
+        agreeing = np.bitwise_count(weak).sum(axis=0, dtype=np.int64)
+        bits = np.bitwise_count(self.sketches[rows] ^ sketches[probe]).sum(axis=1, dtype=np.int64)
+        return Comparison(
+            np.repeat(np.arange(len(places)), counts),
+            rows - np.repeat(self.first[places], counts),
+            differing / SYMBOLS,
+            (4 * differing + agreeing) / (4 * SYMBOLS),
+            bits / (8 * SKETCH_BYTES),
+        )
+
+    def _differing(
+        self, high: NDArray[np.uint64], low: NDArray[np.uint64], out: NDArray[np.uint16]
+    ) -> None:
+        a = np.empty(_AT_A_TIME, np.uint64)
+        b, bits, three = np.empty_like(a), np.empty(len(a), np.uint8), np.empty(len(a), np.uint8)
+        for start in range(0, len(out), _AT_A_TIME):
+            part = out[start : start + _AT_A_TIME]
+            x, y, n, some = a[: len(part)], b[: len(part)], bits[: len(part)], three[: len(part)]
+            part[:] = 0
+            for word in range(WORDS):
+                np.bitwise_xor(self._planes.high[word, start : start + len(part)], high[word], x)
+                np.bitwise_xor(self._planes.low[word, start : start + len(part)], low[word], y)
+                np.bitwise_or(x, y, x)
+                if word % 3 == 0:  # 3 x 64 fit into eight bits
+                    np.bitwise_count(x, some)
+                else:
+                    np.bitwise_count(x, n)
+                    np.add(some, n, some)
+                if word % 3 == 2:
+                    np.add(part, some, part)

@@ -1,0 +1,242 @@
+"""The whole cascade: exact, then the fingerprints, then the sketches, then the local features."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .distance import Verdict
+from .extraction import Description
+from .gallery import Gallery, Probe
+from .orientation import Orientation, negative, permute
+from .sketch import negative_sketch, orient_sketch
+from .verification import Verification, verify
+
+__all__ = ["Match", "Steps", "match"]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Which steps `match` takes, and how far.
+
+    Attributes
+    ----------
+    orientations : tuple of Orientation
+        In which the fingerprints are compared.
+    negatives : bool
+        Whether photographic negatives are looked for.
+    fingerprints, sketches, index, verification : bool
+        Whether the step is taken: the scan over fingerprints, the sketches of what it found, the
+        candidates by local features, the verification of candidates.
+    shortlist : int
+        Protected pictures whose sketches are compared.
+    candidates : int
+        Protected pictures that are verified at most, by either way.
+    tight : float
+        Largest `Match.nearness` that needs no verification.
+    votes : float
+        Least number of points in common that makes a candidate.
+    bar : float
+        Least score of a verification.
+    """
+
+    orientations: tuple[Orientation, ...] = ("identity", "hflip")
+    negatives: bool = True
+    fingerprints: bool = True
+    sketches: bool = True
+    index: bool = True
+    verification: bool = True
+    shortlist: int = 200
+    candidates: int = 10
+    tight: float = 0.5
+    votes: float = 3.0
+    bar: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """A protected picture that an image was compared with in full.
+
+    Attributes
+    ----------
+    place : int
+        In the gallery.
+    verdict : Verdict
+    distance, decision_distance, sketch_distance : float
+        Of the nearest views.
+    nearness : float
+        The distances weighed together: small is near.
+    view : str
+        Of the protected picture.
+    probe : Probe
+        View and orientation of the detected one.
+    verification : Verification or None
+        None if none was needed, or none was possible.
+    """
+
+    place: int
+    verdict: Verdict
+    distance: float
+    decision_distance: float
+    sketch_distance: float
+    nearness: float
+    view: str
+    probe: Probe
+    verification: Verification | None = None
+
+
+DEFAULT_STEPS = Steps()
+SKETCH_WEIGHT = 0.5
+MIRRORING = ("hflip", "vflip", "transpose", "antitranspose")
+
+
+def probes(picture: Description, steps: Steps = DEFAULT_STEPS) -> list[Probe]:
+    """List the renditions in which a picture is looked for."""
+    found = [
+        Probe(
+            view.name,
+            orientation,
+            False,
+            permute(view.fingerprint, orientation),
+            orient_sketch(view.sketch, orientation),
+        )
+        for view in picture.extraction.views
+        for orientation in steps.orientations
+    ]
+    if steps.negatives:
+        found += [
+            p._replace(
+                negative=True,
+                fingerprint=negative(p.fingerprint),
+                sketch=negative_sketch(p.sketch),
+            )
+            for p in found
+        ]
+    return found
+
+
+def nearness(decision: NDArray[np.float64], sketch: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weigh the distances of fingerprints and of sketches together."""
+    return decision + SKETCH_WEIGHT * sketch
+
+
+def _compared(
+    gallery: Gallery,
+    places: NDArray[np.int64],
+    renditions: list[Probe],
+    which: NDArray[np.int64],
+    steps: Steps,
+) -> list[Match]:
+    """Compare pictures, each with its probe: the nearest first."""
+    pairs = gallery.compare(places, renditions, which)
+    near = nearness(pairs.decision, pairs.sketch) if steps.sketches else pairs.decision
+    found: dict[int, Match] = {}
+    for k in np.argsort(near, kind="stable").tolist():
+        number = int(pairs.which[k])
+        if number not in found:
+            place = int(places[number])
+            found[number] = Match(
+                place,
+                Verdict.DISTINCT,
+                float(pairs.distance[k]),
+                float(pairs.decision[k]),
+                float(pairs.sketch[k]),
+                float(near[k]),
+                gallery.pictures[place].extraction.views[int(pairs.view[k])].name,
+                renditions[int(which[number])],
+            )
+    return list(found.values())
+
+
+def _by_fingerprint(picture: Description, gallery: Gallery, steps: Steps) -> list[Match]:
+    renditions = probes(picture, steps)
+    differing, which = gallery.scan(renditions)
+    # Of equal distances the first places: the same whichever way the numbers were sorted.
+    places = np.argsort(differing, kind="stable")[: steps.shortlist]
+    return _compared(gallery, places, renditions, which[places], steps)
+
+
+def _by_points(picture: Description, gallery: Gallery, steps: Steps) -> list[tuple[int, bool]]:
+    """Find candidates by local features: places, and whether the flipped picture has the points."""
+    sides = [side for side in (picture.features, picture.mirrored) if side is not None]
+    if not sides or not len(gallery):
+        return []
+    votes = np.stack([gallery.index.votes(side) for side in sides])
+    best = votes.max(axis=0)
+    places = np.argsort(-best, kind="stable")[: steps.candidates]
+    return [(int(p), bool(votes[:, p].argmax())) for p in places if best[p] >= steps.votes]
+
+
+def _verified(
+    found: Match, picture: Description, gallery: Gallery, steps: Steps, mirrored: bool
+) -> Match:
+    mine = picture.mirrored if mirrored else picture.features
+    theirs = gallery.pictures[found.place].features
+    if mine is None or theirs is None:
+        return found
+    verification = verify(mine, theirs)
+    similar = verification.score >= steps.bar
+    return replace(
+        found,
+        verification=verification,
+        verdict=Verdict.SIMILAR if similar else found.verdict,
+    )
+
+
+def match(picture: Description, gallery: Gallery, steps: Steps = DEFAULT_STEPS) -> list[Match]:
+    """Find the protected pictures that an image shows.
+
+    Parameters
+    ----------
+    picture : Description
+        Of the detected image.
+    gallery : Gallery
+        Of the protected pictures.
+    steps : Steps
+
+    Returns
+    -------
+    list of Match
+        All that came to be compared in full, the surest first; those that are not ``distinct``
+        are found.
+    """
+    exact = gallery.exact(picture)
+    found: dict[int, Match] = {}
+    if steps.fingerprints and len(gallery):
+        found = {one.place: one for one in _by_fingerprint(picture, gallery, steps)}
+    points = dict(_by_points(picture, gallery, steps)) if steps.index else {}
+    unseen = np.array([place for place in {*exact, *points} if place not in found], np.int64)
+    plain = probes(picture, replace(steps, orientations=("identity",), negatives=False))[:1]
+    nothing = np.zeros(len(unseen), np.int64)
+    found |= {m.place: m for m in _compared(gallery, unseen, plain, nothing, steps)}
+    for place in exact:
+        found[place] = replace(found[place], verdict=Verdict.EXACT)
+    for place, one in _candidates(found, points, steps):
+        if one.verdict is Verdict.EXACT:
+            continue
+        if one.nearness <= steps.tight:
+            found[place] = replace(one, verdict=Verdict.SIMILAR)
+        elif steps.verification:
+            mirrored = points.get(place, one.probe.orientation in MIRRORING)
+            found[place] = _verified(one, picture, gallery, steps, mirrored)
+    return sorted(found.values(), key=_sureness)
+
+
+def _candidates(
+    found: dict[int, Match], points: dict[int, bool], steps: Steps
+) -> list[tuple[int, Match]]:
+    """Choose what is looked at closely: what has points in common, and what is nearest."""
+    nearest = sorted(found.values(), key=lambda m: (m.nearness, m.place))
+    places = list(dict.fromkeys([*points, *(m.place for m in nearest)]))
+    return [(place, found[place]) for place in places[: 2 * steps.candidates]]
+
+
+def _sureness(one: Match) -> tuple[bool, bool, float, float, int]:
+    score = one.verification.score if one.verification else -np.inf
+    return (
+        one.verdict is not Verdict.EXACT,
+        one.verdict is not Verdict.SIMILAR,
+        -score,
+        one.nearness,
+        one.place,
+    )

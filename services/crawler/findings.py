@@ -1,0 +1,180 @@
+"""What a crawl reads and writes in MongoDB while it runs; the other half of the store.
+
+All of it may be done twice: a crawl that was killed is taken up again and comes to the same end.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from services.crawler.state import AddressState, ImageState, PageState
+from srpitp_contracts.crawling import (
+    Crawl,
+    CrawlCounts,
+    DetectedImage,
+    DetectedState,
+    Sighting,
+    Site,
+)
+from srpitp_contracts.fingerprints import View
+from srpitp_contracts.matching import DetectedEvent
+from srpitp_contracts.names import Collection, ServiceName
+from srpitp_servicekit.mongo import (
+    Database,
+    Session,
+    from_document,
+    to_document,
+    transaction,
+)
+from srpitp_servicekit.outbox import Outbox
+
+S = TypeVar("S", bound=AddressState)
+
+MESSAGE_SUBJECT = "detected"
+
+
+def message_key(image: DetectedImage) -> str:
+    """Return the outbox key of a detected image.
+
+    With its time, since an image that expired and is found anew must be compared anew.
+    """
+    return f"{image.tag}/{image.id}/{image.first_seen.isoformat()}"
+
+
+def read_message_key(key: str) -> tuple[str, str]:
+    """Return the tag and the id of the detected image that a key tells of."""
+    tag, id_, _ = key.split("/")
+    return tag, id_
+
+
+class FindingStore:
+    """What one crawl finds."""
+
+    def __init__(self, db: Database, outbox: Outbox) -> None:
+        self._db = db
+        self._outbox = outbox
+        self._sites = db[Collection.SITES]
+        self._crawls = db[Collection.CRAWLS]
+        self._states = db[Collection.CRAWL_STATE]
+        self._detected = db[Collection.DETECTED]
+        self._sightings = db[Collection.SIGHTINGS]
+
+    async def running_crawl(self, crawl_id: str) -> tuple[Crawl, Site, str] | None:
+        """Return a claimed crawl, its site and its lease; None when it is not to run."""
+        crawl = await self._crawls.find_one({"_id": crawl_id, "lease": {"$type": "string"}})
+        site = await self._sites.find_one({"_id": crawl["site_id"]}) if crawl else None
+        if crawl is None or site is None:
+            return None
+        return from_document(Crawl, crawl), from_document(Site, site), crawl["lease"]
+
+    async def report(self, crawl_id: str, lease: str, counts: CrawlCounts) -> bool:
+        """Write how far the crawl is; False when it is not ours any more."""
+        result = await self._crawls.update_one(
+            {"_id": crawl_id, "lease": lease}, {"$set": {"counts": counts.model_dump()}}
+        )
+        return result.matched_count == 1
+
+    async def states(self, model: type[S], ids: Iterable[str]) -> dict[str, S]:
+        """Return what is remembered of addresses, by id."""
+        found = self._states.find({"_id": {"$in": list(ids)}})
+        return {document["_id"]: from_document(model, document) async for document in found}
+
+    async def save_state(
+        self, state: PageState | ImageState, *, session: Session | None = None
+    ) -> None:
+        """Remember an address."""
+        document = to_document(state)
+        await self._states.replace_one(
+            {"_id": document["_id"]}, document, upsert=True, session=session
+        )
+
+    async def add_image(
+        self,
+        image: DetectedImage,
+        views: Sequence[View],
+        sightings: Sequence[Sighting],
+        state: ImageState,
+    ) -> bool:
+        """Write an image and the message that it is to be compared; return whether it is new.
+
+        With it go its sightings and what is remembered of its address: all or nothing.
+        """
+        key = {"tag": image.tag, "_id": image.id}
+        fields = {
+            **to_document(image),
+            "views": [view.model_dump() for view in views],
+            "created_at": image.first_seen,
+        }
+        fresh = {name: value for name, value in fields.items() if name not in key}
+
+        async def work(session: Session) -> bool:
+            result = await self._detected.update_one(
+                key, {"$setOnInsert": fresh}, upsert=True, session=session
+            )
+            is_new = result.upserted_id is not None
+            if is_new:
+                await self._tell_matcher(image, session)
+            else:
+                await self._touch(image.tag, image.id, image.last_seen, None, session)
+            await self._sight(sightings, session)
+            await self.save_state(state, session=session)
+            return is_new
+
+        return await transaction(self._db, work)
+
+    async def see_again(
+        self, state: ImageState, sightings: Sequence[Sighting], expires_at: datetime
+    ) -> bool:
+        """Note that a known image is still shown; False when it has expired meanwhile.
+
+        Time begins anew for an image that is kept without a match: it is still published.
+        """
+
+        async def work(session: Session) -> bool:
+            if state.detected_id is not None and state.tag is not None:
+                is_kept = await self._touch(
+                    state.tag, state.detected_id, state.last_seen, expires_at, session
+                )
+                if not is_kept:
+                    return False
+                await self._sight(sightings, session)
+            await self.save_state(state, session=session)
+            return True
+
+        return await transaction(self._db, work)
+
+    async def _tell_matcher(self, image: DetectedImage, session: Session) -> None:
+        await self._outbox.add(
+            session,
+            to=ServiceName.MATCHER,
+            subject=MESSAGE_SUBJECT,
+            key=message_key(image),
+            path=f"/v1/detected/{image.id}",
+            body=DetectedEvent(tag=image.tag),
+        )
+
+    async def _touch(
+        self, tag: str, id_: str, at: datetime, expires_at: datetime | None, session: Session
+    ) -> bool:
+        is_searched = {"$eq": ["$state", str(DetectedState.SEARCHED)]}
+        later = {"$cond": [is_searched, {"$max": ["$expires_at", expires_at]}, "$expires_at"]}
+        result = await self._detected.update_one(
+            {"tag": tag, "_id": id_},
+            [{"$set": {"last_seen": {"$max": ["$last_seen", at]}, "expires_at": later}}],
+            session=session,
+        )
+        return result.matched_count == 1
+
+    async def _sight(self, sightings: Sequence[Sighting], session: Session) -> None:
+        for sighting in sightings:
+            document = to_document(sighting)
+            key = {name: document.pop(name) for name in ("image_id", "_id")}
+            # What a page stated once stays, also when it states nothing any more.
+            kept = {"site_id", "page_address", "first_seen"} | {
+                name for name in ("page_title", "uploader", "uploaded_at") if not document[name]
+            }
+            changed = {name: value for name, value in document.items() if name not in kept}
+            first = {name: value for name, value in document.items() if name in kept}
+            await self._sightings.update_one(
+                key, {"$set": changed, "$setOnInsert": first}, upsert=True, session=session
+            )

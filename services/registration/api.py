@@ -1,0 +1,252 @@
+"""The routes of the registration service."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from services.registration.owners import OwnerService, owner_for
+from services.registration.service import ImageService
+from services.registration.settings import Settings
+from srpitp_contracts.model import Identifier
+from srpitp_contracts.pages import Page
+from srpitp_contracts.registration import (
+    ImageByAddress,
+    ImageDetails,
+    IssuedKey,
+    Key,
+    KeyRequest,
+    Owner,
+    OwnerRequest,
+    ProtectedImage,
+    ProtectionPeriod,
+)
+from srpitp_servicekit.auth import AdminCaller, OwnerCaller, ReaderCaller
+from srpitp_servicekit.idempotency import IdempotencyKey, id_for
+from srpitp_servicekit.paging import Cursor, Limit
+from srpitp_servicekit.problems import InvalidRequestError, responses
+from srpitp_servicekit.uploads import Form, is_form, received_form
+
+router = APIRouter()
+
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "title": {"type": "string", "maxLength": 500},
+                        "protected_from": {"type": "string", "format": "date-time"},
+                        "protected_until": {"type": "string", "format": "date-time"},
+                    },
+                }
+            }
+        },
+    }
+}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+def _owners(request: Request) -> OwnerService:
+    service: OwnerService = request.app.state.owners
+    return service
+
+
+def _images(request: Request) -> ImageService:
+    service: ImageService = request.app.state.service
+    return service
+
+
+Owners = Annotated[OwnerService, Depends(_owners)]
+Images = Annotated[ImageService, Depends(_images)]
+OwnerId = Annotated[
+    Identifier | None,
+    Query(description="whose; for keys that belong to no owner, or may see several"),
+]
+
+
+@router.post("/owners", status_code=201, tags=["owners"], responses=responses(409))
+async def create_owner(
+    request: OwnerRequest,
+    owners: Owners,
+    caller: AdminCaller,
+    idempotency_key: IdempotencyKey = None,
+) -> Owner:
+    """Make an owner."""
+    return await owners.add_owner(request, id_for(caller, "owners", idempotency_key))
+
+
+@router.get("/owners", tags=["owners"], responses=responses())
+async def list_owners(
+    owners: Owners, _: AdminCaller, limit: Limit = 100, cursor: Cursor = None
+) -> Page[Owner]:
+    """List all owners, newest first."""
+    return await owners.owners(limit=limit, cursor=cursor)
+
+
+@router.get("/owners/{owner_id}", tags=["owners"], responses=responses(404))
+async def get_owner(owner_id: Identifier, owners: Owners, caller: ReaderCaller) -> Owner:
+    """Show an owner."""
+    return await owners.owner(owner_id, caller)
+
+
+@router.post("/owners/{owner_id}/keys", status_code=201, tags=["keys"], responses=responses(404))
+async def issue_owner_key(
+    owner_id: Identifier, request: KeyRequest, owners: Owners, caller: OwnerCaller
+) -> IssuedKey:
+    """Make a key for an owner; its secret is shown only now."""
+    return await owners.issue_key(request, caller, owner_id=owner_id)
+
+
+@router.get("/owners/{owner_id}/keys", tags=["keys"], responses=responses(404))
+async def list_owner_keys(
+    owner_id: Identifier,
+    owners: Owners,
+    caller: OwnerCaller,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[Key]:
+    """List an owner's keys, newest first."""
+    return await owners.keys(caller, owner_id=owner_id, limit=limit, cursor=cursor)
+
+
+@router.post("/keys", status_code=201, tags=["keys"], responses=responses())
+async def issue_key(request: KeyRequest, owners: Owners, caller: AdminCaller) -> IssuedKey:
+    """Make a key for a reviewer, an administrator or a service; its secret is shown only now."""
+    return await owners.issue_key(request, caller, owner_id=None)
+
+
+@router.get("/keys", tags=["keys"], responses=responses())
+async def list_keys(
+    owners: Owners, caller: OwnerCaller, limit: Limit = 100, cursor: Cursor = None
+) -> Page[Key]:
+    """List the keys that you may revoke, newest first."""
+    return await owners.keys(caller, owner_id=None, limit=limit, cursor=cursor)
+
+
+@router.delete("/keys/{key_id}", status_code=204, tags=["keys"], responses=responses(404))
+async def revoke_key(key_id: Identifier, owners: Owners, caller: OwnerCaller) -> None:
+    """Make a key worthless; it stays listed."""
+    await owners.revoke_key(key_id, caller)
+
+
+def _owner_id(caller: OwnerCaller, owner_id: OwnerId = None) -> str:
+    return owner_for(caller, owner_id)
+
+
+ActingFor = Annotated[str, Depends(_owner_id)]
+
+
+async def _form(request: Request, _: ActingFor) -> AsyncIterator[Form]:
+    settings: Settings = request.app.state.settings
+    if not is_form(request):
+        raise InvalidRequestError(
+            "Send multipart/form-data with the image in the field 'file'; for an image that we "
+            "shall fetch, POST JSON to /v1/images/by-address."
+        )
+    async with received_form(request, max_bytes=settings.image_max_bytes) as form:
+        yield form
+
+
+ReceivedForm = Annotated[Form, Depends(_form)]
+
+
+def _details(form: ReceivedForm) -> ImageDetails:
+    fields = {name: value for name, value in form.fields.items() if value}
+    try:
+        return ImageDetails.model_validate(fields)
+    except ValidationError as error:
+        errors = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
+        raise RequestValidationError(errors) from error
+
+
+@router.post(
+    "/images",
+    status_code=201,
+    tags=["images"],
+    responses=responses(404, 409, 413, 415),
+    openapi_extra=_FORM,
+)
+async def protect_image(
+    images: Images,
+    caller: OwnerCaller,
+    owner_id: ActingFor,
+    form: ReceivedForm,
+    details: Annotated[ImageDetails, Depends(_details)],
+    idempotency_key: IdempotencyKey = None,
+) -> ProtectedImage:
+    """Put an image under protection."""
+    image_id = id_for(caller, "images", idempotency_key)
+    return await images.register_file(form.file, details, owner_id=owner_id, image_id=image_id)
+
+
+@router.post(
+    "/images/by-address",
+    status_code=201,
+    tags=["images"],
+    responses=responses(404, 409, 413, 415),
+)
+async def protect_image_by_address(
+    request: ImageByAddress,
+    images: Images,
+    caller: OwnerCaller,
+    owner_id: ActingFor,
+    idempotency_key: IdempotencyKey = None,
+) -> ProtectedImage:
+    """Put an image under protection that we fetch ourselves."""
+    image_id = id_for(caller, "images", idempotency_key)
+    return await images.register_address(request, owner_id=owner_id, image_id=image_id)
+
+
+@router.get("/images", tags=["images"], responses=responses(404))
+async def list_images(
+    images: Images,
+    caller: ReaderCaller,
+    owner_id: OwnerId = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[ProtectedImage]:
+    """List protected images, newest first."""
+    return await images.images(caller, owner_id=owner_id, limit=limit, cursor=cursor)
+
+
+@router.get("/images/{image_id}", tags=["images"], responses=responses(404))
+async def get_image(image_id: Identifier, images: Images, caller: ReaderCaller) -> ProtectedImage:
+    """Show a protected image."""
+    return await images.image(image_id, caller)
+
+
+@router.get(
+    "/images/{image_id}/file",
+    tags=["images"],
+    response_class=Response,
+    responses=_FILE | responses(404),
+)
+async def get_image_file(image_id: Identifier, images: Images, caller: ReaderCaller) -> Response:
+    """Download an image's file as it was registered."""
+    image = await images.image(image_id, caller)
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
+    data = await images.file(image)
+    return Response(data, media_type=f"image/{image.format}", headers=headers)
+
+
+@router.patch("/images/{image_id}", tags=["images"], responses=responses(404, 409))
+async def change_protection_period(
+    image_id: Identifier, period: ProtectionPeriod, images: Images, caller: OwnerCaller
+) -> ProtectedImage:
+    """Change when an image is protected; a field that is left out stays as it is."""
+    return await images.change_period(image_id, period, caller)
+
+
+@router.delete("/images/{image_id}", status_code=204, tags=["images"], responses=responses(404))
+async def delete_image(image_id: Identifier, images: Images, caller: OwnerCaller) -> None:
+    """End an image's protection and delete its file."""
+    await images.delete(image_id, caller)
