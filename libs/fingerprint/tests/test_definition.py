@@ -7,22 +7,26 @@ import pytest
 from srpitp_fingerprint import a_d_elements, extract, unpack
 from srpitp_fingerprint.elements import Part, pieces_of_parts
 
-ROUNDING = 0.05  # grey levels, by which weights in 16384ths differ from real ones
+ROUNDING = 0.01  # grey levels, by which weights in whole numbers differ from real ones
 
 SIZES = [(375, 500), (108, 132), (216, 264), (90, 400), (400, 90), (31, 47), (1, 1), (1, 300)]
 SIZES += [(361, 441), (367, 100), (100, 3537)]
 
 
-def in_pairs(lines: np.ndarray, fewest: int) -> np.ndarray:
-    """Means of 1, 2, 4, ... lines, of as many as leave `fewest`, in the place of each of them."""
-    pixels = lines.astype(float)
-    run = 1
-    while -(-len(lines) // run) >= 2 * fewest:
-        run *= 2
-        padded = [*pixels, *[pixels[-1]] * (-len(pixels) % run)]
-        for start in range(0, len(pixels), run):
-            pixels[start : start + run] = np.mean(padded[start : start + run], axis=0)
-    return pixels
+def halve_large(luma: np.ndarray) -> np.ndarray:
+    """Replace pixels by the rounded means of 2, 4, ... that leave 180 rows and 220 columns."""
+    bins, rows, columns = luma.astype(int), 1, 1
+    while len(bins) >= 360 or len(bins[0]) >= 440:
+        down, across = 1 + (len(bins) >= 360), 1 + (len(bins[0]) >= 440)
+        height, width = len(bins) // down, len(bins[0]) // across
+        means = bins[: height * down, : width * across]
+        means = means.reshape(height, down, width, across).mean(axis=(1, 3))
+        # Halves are rounded up of four pixels, to even of two.
+        bins = np.floor(means + 0.5) if down == across else np.rint(means)
+        rows, columns = rows * down, columns * across
+    places = [np.arange(n) // step for n, step in zip(luma.shape, (rows, columns), strict=True)]
+    last = [n - 1 for n in bins.shape]
+    return bins[np.ix_(*[np.minimum(p, n) for p, n in zip(places, last, strict=True)])]
 
 
 def resize_weights(old: int, new: int) -> np.ndarray:
@@ -62,7 +66,7 @@ def piece_mean(block: np.ndarray, row: int, column: int) -> float:
 
 
 def slow_elements(luma: np.ndarray, profile: str) -> tuple[list[float], list[float]]:
-    pixels = in_pairs(in_pairs(luma.T, 220).T, 180)
+    pixels = halve_large(luma)
     picture = resize_weights(luma.shape[0], 108) @ pixels @ resize_weights(luma.shape[1], 132).T
     across, down = {"paper": ((3, 0.95), (3, 0.95)), "robust": ((13, 2.2), (11, 1.8))}[profile]
     picture = smooth_rows(smooth_rows(picture, *down).T, *across).T

@@ -13,8 +13,9 @@ for its type: the result is exact, whatever the order of summation, and so the s
 from collections.abc import Sequence
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,13 +29,15 @@ __all__ = [
     "Profile",
     "a_d_elements",
     "elements_of_pieces",
+    "halved",
     "pieces_of_parts",
 ]
 
 Profile = Literal["paper", "robust"]
 """How much the picture is smoothed: as the paper has it, or for the best recall."""
 
-ROWS, COLUMNS = 108, 132
+ROWS: Final = 108
+COLUMNS: Final = 132
 BLOCKS = 12
 """Blocks along each axis; one has 9 rows and 11 columns."""
 PIECES = 3 * BLOCKS
@@ -50,11 +53,9 @@ PIECE_PAIRS = np.array(
 )
 """The four differences over the 3 x 3 pieces of a block; the centre piece is in none."""
 
-_LEAST_ROWS, _LEAST_COLUMNS = 180, 220  # that are left when rows or columns are added in pairs
+_LEAST_ROWS, _LEAST_COLUMNS = 180, 220  # that are left where rows or columns are halved
 _BANDS = 6  # of a product: each leaves out the zeros of its weights, and is too small for threads
-_WEIGHT = 2**14  # what the weights of one third sum to
-_FULL_UINT16 = 8  # halvings: so many pixels may be added
-_EXACT_FLOAT32 = 2**24
+_WEIGHT = 2**16  # what the weights of one third sum to; times 255, float32 is exact
 _TO_ELEMENTS = np.stack([np.abs(PIECE_PAIRS).sum(axis=0) / 8, *PIECE_PAIRS]).reshape(5, 9).T
 _CACHED_AXES = 512  # some 20 kB each
 
@@ -137,30 +138,30 @@ def _up_to(positions: NDArray[np.int64], length: int, grid: _Grid) -> NDArray[np
 
 @lru_cache(_CACHED_AXES)
 def _bands(
-    axis: int, profile: Profile, length: int, halvings: int, start: int, stop: int, exact32: bool
+    axis: Literal[108, 132], profile: Profile, length: int, halvings: int, start: int, stop: int
 ) -> tuple[_Band, ...]:
     """Weigh the bins of an axis for each of its thirds.
 
     Parameters
     ----------
-    axis : {ROWS, COLUMNS}
+    axis : {108, 132}
+        Rows, in float32, or columns, in float64: wide enough for all sums.
     profile : {"robust", "paper"}
     length : int
         Pixels of the picture.
     halvings : int
-        A bin has ``2 ** halvings`` pixels.
+        A bin has ``2 ** halvings`` pixels, and the last stands for what is left over.
     start, stop : int
         The part of the picture that counts.
-    exact32 : bool
-        Whether float32 is wide enough.
     """
-    edges = np.arange(-(-length >> halvings) + 1) << halvings
+    edges = np.arange((length >> halvings) + 1) << halvings
+    edges[-1] = length
     before = _up_to(np.clip(edges, start, stop) - start, stop - start, _GRIDS[axis, profile])
     total = int(before[0, -1])
     weights = np.diff((2 * _WEIGHT * before + total) // (2 * total), axis=1)
     used = weights != 0
     first, last = used.argmax(axis=1), len(edges) - 1 - used[:, ::-1].argmax(axis=1)
-    typed = weights.astype(np.float32 if exact32 else np.float64)
+    typed = weights.astype(np.float32 if axis == ROWS else np.float64)
     bands = []
     for third in range(0, PIECES, PIECES // _BANDS):
         some = slice(third, third + PIECES // _BANDS)
@@ -174,42 +175,29 @@ def _weigh(bands: tuple[_Band, ...], bins: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([band.weights @ bins[band.bins] for band in bands])
 
 
-def _pair_columns(bins: NDArray[Any]) -> NDArray[Any]:
-    """Add columns in pairs; a last one that is left over is added to itself."""
-    if bins.shape[1] % 2:
-        bins = np.concatenate([bins, bins[:, -1:]], axis=1)
-    if bins.dtype != np.uint8:
-        return np.asarray(bins[:, ::2] + bins[:, 1::2])
-    pairs = bins.view(np.uint16)
-    sums = pairs & np.uint16(255)
-    sums += pairs >> np.uint16(8)
-    return sums
+def halved(luma: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
+    """Take means of two rows, or of two columns, while many are left.
 
+    Parameters
+    ----------
+    luma : uint8 ndarray, shape (height, width)
 
-def _pair_rows(bins: NDArray[Any]) -> NDArray[Any]:
-    """Add rows in pairs; a last one that is left over is added to itself."""
-    sums = np.empty((-(-len(bins) // 2), bins.shape[1]), np.promote_types(bins.dtype, np.uint16))
-    np.add(bins[: len(bins) - 1 : 2], bins[1::2], out=sums[: len(bins) // 2], dtype=sums.dtype)
-    if len(bins) % 2:
-        np.add(bins[-1], bins[-1], out=sums[-1], dtype=sums.dtype)
-    return sums
-
-
-def _binned(luma: NDArray[np.uint8]) -> tuple[NDArray[Any], int, int]:
-    """Add columns and rows in pairs while many are left; tell how often each was halved."""
-    bins: NDArray[Any] = luma
-    columns = rows = 0
-    while bins.shape[1] >= 2 * _LEAST_COLUMNS:
-        bins = _pair_columns(bins)
-        columns += 1
-        if columns == _FULL_UINT16:
-            bins = bins.astype(np.uint32)
-    while bins.shape[0] >= 2 * _LEAST_ROWS:
-        bins = _pair_rows(bins)
-        rows += 1
-        if columns + rows == _FULL_UINT16:
-            bins = bins.astype(np.uint32)
-    return bins, rows, columns
+    Returns
+    -------
+    uint8 ndarray
+        Less than 360 rows and 440 columns. A last row or column that has no other is left out.
+    rows, columns : int
+        How often they were halved.
+    """
+    bins, rows, columns = luma, 0, 0
+    while True:
+        tall, wide = bins.shape[0] >= 2 * _LEAST_ROWS, bins.shape[1] >= 2 * _LEAST_COLUMNS
+        if not tall and not wide:
+            return bins, rows, columns
+        height, width = bins.shape[0] >> tall, bins.shape[1] >> wide
+        even = bins[: height << tall, : width << wide]
+        bins = np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        rows, columns = rows + tall, columns + wide
 
 
 def pieces_of_parts(
@@ -221,7 +209,7 @@ def pieces_of_parts(
     ----------
     luma : uint8 ndarray, shape (height, width)
     parts : sequence of Part
-        Parts of at least one pixel, within the picture.
+        Of at least one pixel, within the picture.
     profile : {"robust", "paper"}
 
     Returns
@@ -231,17 +219,14 @@ def pieces_of_parts(
     """
     if profile not in _SMOOTHING:
         raise ValueError(f"profile must be one of {', '.join(_SMOOTHING)}, not {profile!r}")
-    height, width = luma.shape
-    bins, row_halvings, column_halvings = _binned(luma)
-    pixels = 1 << row_halvings + column_halvings
-    exact32 = 255 * pixels * _WEIGHT <= _EXACT_FLOAT32
-    bins = bins.astype(np.float32 if exact32 else np.float64)
+    means, rows, columns = halved(luma)
+    bins = means.astype(np.float32)
     found = []
     for part in parts:
-        down = _bands(ROWS, profile, height, row_halvings, part.top, part.bottom, exact32)
-        across = _bands(COLUMNS, profile, width, column_halvings, part.left, part.right, False)
-        sums = _weigh(across, _weigh(down, bins).astype(np.float64).T).T
-        found.append(sums / (pixels * _WEIGHT**2))
+        down = _bands(ROWS, profile, luma.shape[0], rows, part.top, part.bottom)
+        across = _bands(COLUMNS, profile, luma.shape[1], columns, part.left, part.right)
+        sums = _weigh(across, _weigh(down, bins).T.astype(np.float64)).T
+        found.append(sums / _WEIGHT**2)
     return found
 
 

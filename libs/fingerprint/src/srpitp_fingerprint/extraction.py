@@ -115,8 +115,10 @@ def _view(name: str, pieces: NDArray[np.float64]) -> View:
 
 
 def _read(path: str | os.PathLike[str], limits: Limits) -> bytes:
+    most = limits.max_bytes
     with Path(path).open("rb") as file:
-        return file.read(limits.max_bytes + 1)  # one more tells that it is too large
+        # One more tells that it is too large. A pipe has no size, and room is made for all of it.
+        return file.read(min(os.fstat(file.fileno()).st_size or most, most) + 1)
 
 
 def _open(

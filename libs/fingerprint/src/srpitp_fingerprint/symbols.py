@@ -15,6 +15,7 @@ __all__ = [
     "SYMBOLS",
     "Fingerprint",
     "Fingerprints",
+    "as_packed",
     "as_rows",
     "pack",
     "quantise",
@@ -67,8 +68,8 @@ def pack(symbols: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return symbols.reshape(*symbols.shape[:-1], -1, 4) @ _PLACES
 
 
-def unpack(fingerprints: Fingerprint) -> NDArray[np.uint8]:
-    """Unpack bytes (..., 180) into symbols (..., 720)."""
+def as_packed(fingerprints: Fingerprint) -> NDArray[np.uint8]:
+    """View one fingerprint, or an array of them, as uint8 of shape (..., 180)."""
     packed = np.asarray(
         np.frombuffer(fingerprints, np.uint8) if isinstance(fingerprints, bytes) else fingerprints
     )
@@ -77,6 +78,12 @@ def unpack(fingerprints: Fingerprint) -> NDArray[np.uint8]:
             f"a fingerprint is {FINGERPRINT_BYTES} bytes (uint8), "
             f"not {packed.dtype} of shape {packed.shape}"
         )
+    return packed
+
+
+def unpack(fingerprints: Fingerprint) -> NDArray[np.uint8]:
+    """Unpack bytes (..., 180) into symbols (..., 720)."""
+    packed = as_packed(fingerprints)
     symbols = (packed[..., None] >> _SHIFTS) & np.uint8(3)
     return symbols.reshape(*packed.shape[:-1], SYMBOLS)
 

@@ -58,6 +58,8 @@ def _inner(lines: NDArray[np.uint8]) -> tuple[int, int]:
     """Find the first and the last row (exclusive) of the picture."""
     count = len(lines)
     run = max(2, round(_PICTURE * count))
+    if not _plain_lines(np.concatenate([lines[:run], lines[-run:]])).any():
+        return 0, count  # as of most pictures
     picture = ~_plain_lines(lines)
     # Sums over `run` rows in sequence: where all are picture, the bar has ended.
     total = np.concatenate([[0], np.cumsum(picture)])

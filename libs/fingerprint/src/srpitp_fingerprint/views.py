@@ -3,10 +3,10 @@
 from types import MappingProxyType
 from typing import Literal, get_args
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .elements import halved
 from .trimming import WHOLE, Box, content_box
 
 __all__ = ["VIEW_SETS", "ViewSet", "boxes"]
@@ -60,7 +60,6 @@ _FIXED = MappingProxyType(
         "bottom": Box(0.5, 1, 0, 1),
     }
 )
-_TRIM_SIZE = (264, 216)
 
 
 def _square(width: int, height: int) -> Box:
@@ -73,8 +72,7 @@ def _trimmed(luma: NDArray[np.uint8]) -> Box:
     height, width = luma.shape
     if height < 2 or width < 2:
         return WHOLE
-    small = (min(width, _TRIM_SIZE[0]), min(height, _TRIM_SIZE[1]))
-    return content_box(np.asarray(cv2.resize(luma, small, interpolation=cv2.INTER_AREA), np.uint8))
+    return content_box(halved(luma)[0])
 
 
 def boxes(luma: NDArray[np.uint8], view_set: ViewSet) -> dict[str, Box]:
