@@ -1,6 +1,7 @@
 """From an image to its fingerprints: paper, Algorithm 1."""
 
 import hashlib
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,9 +117,11 @@ def _view(name: str, pieces: NDArray[np.float64]) -> View:
 
 def _read(path: str | os.PathLike[str], limits: Limits) -> bytes:
     most = limits.max_bytes
-    with Path(path).open("rb") as file:
-        # One more tells that it is too large. A pipe has no size, and room is made for all of it.
-        return file.read(min(os.fstat(file.fileno()).st_size or most, most) + 1)
+    with Path(path).open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if not size:  # a pipe, perhaps: it comes in pieces
+            return io.BufferedReader(file).read(most + 1)
+        return file.read(min(size, most) + 1) or b""  # one more tells that it is too large
 
 
 def _open(
