@@ -20,7 +20,7 @@ from .quality import TEXTURELESS_BELOW, quality
 from .sketch import sketch
 from .symbols import pack, quantise
 from .trimming import Box
-from .views import ViewSet, boxes
+from .views import ViewSet, boxes, trimmed_box
 
 __all__ = [
     "FP_VERSION",
@@ -238,10 +238,11 @@ def describe(
         As `extract`.
     """
     luma, about = _open(data, limits)
+    content = trimmed_box(luma).cut(luma)
     return Description(
         _extraction(luma, about, "robust", views),
-        features_of_luma(luma),
-        features_of_luma(np.ascontiguousarray(luma[:, ::-1])) if mirrored else None,
+        features_of_luma(content),
+        features_of_luma(np.ascontiguousarray(content[:, ::-1])) if mirrored else None,
     )
 
 
@@ -264,4 +265,5 @@ def local_features(
     ImageError, OSError
         As `extract`.
     """
-    return features_of_luma(_open(data, limits)[0])
+    luma, _ = _open(data, limits)
+    return features_of_luma(trimmed_box(luma).cut(luma))
