@@ -35,6 +35,7 @@ _COLUMNS = (
     "distance",
     "sketch_distance",
     "nearness",
+    "points",
     "protected_view",
     "detected_view",
     "orientation",
@@ -47,7 +48,7 @@ _COLUMNS = (
     "score",
     "error",
 )
-_ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
+_ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 _SECONDS_BETWEEN = 0.2  # two messages of progress
 
 
@@ -82,7 +83,8 @@ def _counted(things: Iterable[Any], count: int, what: str) -> Iterator[Any]:
         if sys.stderr.isatty() and (now - shown > _SECONDS_BETWEEN or done == count):
             shown = now
             rate = done / max(now - start, 1e-3)
-            line = f"{what}: {done:,} of {count:,}, {rate:,.0f}/s, {(count - done) / rate:,.0f} s left"
+            left = f"{rate:,.0f}/s, {(count - done) / rate:,.0f} s left"
+            line = f"{what}: {done:,} of {count:,}, {left}"
             print(f"\r{line:<78}", end="" if done < count else "\n", file=sys.stderr, flush=True)
 
 
@@ -149,6 +151,7 @@ def _row(found: Match | None, detected: Description, protected: str) -> dict[str
         "distance": round(found.distance, 5),
         "sketch_distance": round(found.sketch_distance, 5),
         "nearness": round(found.nearness, 5),
+        "points": round(found.points, 3),
         "protected_view": found.view,
         "detected_view": found.probe.view,
         "orientation": found.probe.orientation,

@@ -19,7 +19,7 @@ from .luma import luma_of
 from .quality import TEXTURELESS_BELOW, quality
 from .sketch import sketch
 from .symbols import pack, quantise
-from .views import ViewSet, boxes
+from .views import ViewSet, boxes, trimmed_box
 
 __all__ = [
     "FP_VERSION",
@@ -223,10 +223,11 @@ def describe(
         As `extract`.
     """
     luma, about = _open(data, limits)
+    content = trimmed_box(luma).cut(luma)
     return Description(
         _extraction(luma, about, "robust", views),
-        features_of_luma(luma),
-        features_of_luma(np.ascontiguousarray(luma[:, ::-1])) if mirrored else None,
+        features_of_luma(content),
+        features_of_luma(np.ascontiguousarray(content[:, ::-1])) if mirrored else None,
     )
 
 
@@ -249,4 +250,5 @@ def local_features(
     ImageError, OSError
         As `extract`.
     """
-    return features_of_luma(_open(data, limits)[0])
+    luma, _ = _open(data, limits)
+    return features_of_luma(trimmed_box(luma).cut(luma))

@@ -19,10 +19,11 @@ LONG_SIDE = 320
 DESCRIPTOR_BYTES = 32
 
 _VERSION = 1
-_MOST = 400
+_MOST = 320
 _SCALE_STEP, _LEVELS = 1.3, 6
 _EDGE = 16
-_FAST = 12
+_FAST = (14, 5)  # contrast of a corner in grey levels; the second where few are found
+_FEW = 160
 _THUMBNAIL = 64
 _POINT_STEPS = 64  # points are stored in this part of a pixel
 _ANGLE_STEPS = 256 / 360
@@ -124,27 +125,29 @@ def features_of_luma(luma: NDArray[np.uint8]) -> LocalFeatures:
     Returns
     -------
     LocalFeatures
-        At most 400 points; none where the picture has no corners.
+        At most 320 points; none where the picture has no corners.
     """
     framed = _sized(luma, LONG_SIDE)
-    orb = cv2.ORB.create(
-        _MOST, _SCALE_STEP, _LEVELS, _EDGE, scoreType=cv2.ORB_FAST_SCORE, fastThreshold=_FAST
-    )
-    keypoints, descriptors = orb.detectAndCompute(framed, None)
-    # Of equal strength, the decoder's order must not decide.
-    order = sorted(range(len(keypoints)), key=lambda i: (-keypoints[i].response, keypoints[i].pt))[
-        :_MOST
-    ]
-    chosen = [keypoints[i] for i in order]
-    points = np.array([keypoint.pt for keypoint in chosen], np.float32).reshape(-1, 2)
-    angles = np.array([keypoint.angle for keypoint in chosen], np.float32)
+    for contrast in _FAST:
+        orb = cv2.ORB.create(
+            _MOST, _SCALE_STEP, _LEVELS, _EDGE, scoreType=cv2.ORB_FAST_SCORE, fastThreshold=contrast
+        )
+        keypoints, descriptors = orb.detectAndCompute(framed, None)
+        if len(keypoints) >= _FEW:
+            break
+    points = np.array(cv2.KeyPoint.convert(keypoints), np.float32).reshape(-1, 2)
+    strength = np.array([keypoint.response for keypoint in keypoints], np.float32)
+    angles = np.array([keypoint.angle for keypoint in keypoints], np.float32)
+    octaves = np.array([keypoint.octave for keypoint in keypoints], np.uint8)
+    # Of equal strength, the order in which they were found must not decide.
+    order = np.lexsort((octaves, points[:, 1], points[:, 0], -strength))[:_MOST]
     found = np.zeros((0, DESCRIPTOR_BYTES), np.uint8) if descriptors is None else descriptors
     return LocalFeatures(
         framed.shape[1],
         framed.shape[0],
-        (np.rint(points * _POINT_STEPS) / _POINT_STEPS).astype(np.float32),
-        np.array([keypoint.octave for keypoint in chosen], np.uint8),
-        np.rint(angles * _ANGLE_STEPS).astype(np.int64).astype(np.uint8),
+        (np.rint(points[order] * _POINT_STEPS) / _POINT_STEPS).astype(np.float32),
+        octaves[order],
+        np.rint(angles[order] * _ANGLE_STEPS).astype(np.int64).astype(np.uint8),
         np.asarray(found[order], np.uint8),
         _sized(framed, _THUMBNAIL),
     )

@@ -34,7 +34,7 @@ class Steps:
         Protected pictures that are verified at most, by either way.
     tight : float
         Largest `Match.nearness` that needs no verification.
-    votes : float
+    points : float
         Least number of points in common that makes a candidate.
     bar : float
         Least score of a verification.
@@ -49,7 +49,7 @@ class Steps:
     shortlist: int = 200
     candidates: int = 10
     tight: float = 0.5
-    votes: float = 3.0
+    points: float = 3.0
     bar: float = 0.0
 
 
@@ -66,6 +66,8 @@ class Match:
         Of the nearest views.
     nearness : float
         The distances weighed together: small is near.
+    points : float
+        That both have in common, as far as they are filed.
     view : str
         Of the protected picture.
     probe : Probe
@@ -82,6 +84,7 @@ class Match:
     nearness: float
     view: str
     probe: Probe
+    points: float = 0.0
     verification: Verification | None = None
 
 
@@ -156,19 +159,25 @@ def _by_fingerprint(picture: Description, gallery: Gallery, steps: Steps) -> lis
     return _compared(gallery, places, renditions, which[places], steps)
 
 
-def _by_points(picture: Description, gallery: Gallery, steps: Steps) -> list[tuple[int, bool]]:
-    """Find candidates by local features: places, and whether the flipped picture has the points."""
+def _by_points(
+    picture: Description, gallery: Gallery, steps: Steps
+) -> dict[int, tuple[float, bool]]:
+    """Find candidates by local features: points in common, and whether they are mirrored."""
     sides = [side for side in (picture.features, picture.mirrored) if side is not None]
     if not sides or not len(gallery):
-        return []
+        return {}
     votes = np.stack([gallery.index.votes(side) for side in sides])
     best = votes.max(axis=0)
     places = np.argsort(-best, kind="stable")[: steps.candidates]
-    return [(int(p), bool(votes[:, p].argmax())) for p in places if best[p] >= steps.votes]
+    return {
+        int(place): (float(best[place]), bool(votes[:, place].argmax()))
+        for place in places
+        if best[place] >= steps.points
+    }
 
 
 def _verified(
-    found: Match, picture: Description, gallery: Gallery, steps: Steps, mirrored: bool
+    found: Match, mirrored: bool, picture: Description, gallery: Gallery, steps: Steps
 ) -> Match:
     mine = picture.mirrored if mirrored else picture.features
     theirs = gallery.pictures[found.place].features
@@ -204,31 +213,30 @@ def match(picture: Description, gallery: Gallery, steps: Steps = DEFAULT_STEPS) 
     found: dict[int, Match] = {}
     if steps.fingerprints and len(gallery):
         found = {one.place: one for one in _by_fingerprint(picture, gallery, steps)}
-    points = dict(_by_points(picture, gallery, steps)) if steps.index else {}
+    points = _by_points(picture, gallery, steps) if steps.index else {}
     unseen = np.array([place for place in {*exact, *points} if place not in found], np.int64)
     plain = probes(picture, replace(steps, orientations=("identity",), negatives=False))[:1]
     nothing = np.zeros(len(unseen), np.int64)
     found |= {m.place: m for m in _compared(gallery, unseen, plain, nothing, steps)}
-    for place in exact:
-        found[place] = replace(found[place], verdict=Verdict.EXACT)
-    for place, one in _candidates(found, points, steps):
+    found |= {place: replace(found[place], points=votes) for place, (votes, _) in points.items()}
+    found |= {place: replace(found[place], verdict=Verdict.EXACT) for place in exact}
+    for place in _candidates(found, steps):
+        one = found[place]
         if one.verdict is Verdict.EXACT:
             continue
         if one.nearness <= steps.tight:
             found[place] = replace(one, verdict=Verdict.SIMILAR)
         elif steps.verification:
-            mirrored = points.get(place, one.probe.orientation in MIRRORING)
-            found[place] = _verified(one, picture, gallery, steps, mirrored)
+            _, mirrored = points.get(place, (0, one.probe.orientation in MIRRORING))
+            found[place] = _verified(one, mirrored, picture, gallery, steps)
     return sorted(found.values(), key=_sureness)
 
 
-def _candidates(
-    found: dict[int, Match], points: dict[int, bool], steps: Steps
-) -> list[tuple[int, Match]]:
-    """Choose what is looked at closely: what has points in common, and what is nearest."""
-    nearest = sorted(found.values(), key=lambda m: (m.nearness, m.place))
-    places = list(dict.fromkeys([*points, *(m.place for m in nearest)]))
-    return [(place, found[place]) for place in places[: 2 * steps.candidates]]
+def _candidates(found: dict[int, Match], steps: Steps) -> list[int]:
+    """Choose what is looked at closely: what is nearest, and what has the most points in common."""
+    near = sorted(found.values(), key=lambda m: (m.nearness, m.place))[: steps.candidates]
+    common = sorted(found.values(), key=lambda m: (-m.points, m.place))[: steps.candidates]
+    return [m.place for m in dict.fromkeys([*near, *(m for m in common if m.points)])]
 
 
 def _sureness(one: Match) -> tuple[bool, bool, float, float, int]:

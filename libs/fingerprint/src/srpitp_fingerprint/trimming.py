@@ -41,6 +41,11 @@ class Box(NamedTuple):
         bottom = max(round(self.bottom * height), top + 1)
         return Part(top, left, bottom, max(round(self.right * width), left + 1))
 
+    def cut(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Cut the part out of a picture: at least one pixel."""
+        top, left, bottom, right = self.part(*pixels.shape)
+        return pixels[top:bottom, left:right]
+
 
 WHOLE = Box(0, 1, 0, 1)
 

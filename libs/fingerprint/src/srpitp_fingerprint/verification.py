@@ -11,8 +11,8 @@ from .features import LONG_SIDE, LocalFeatures
 __all__ = ["Verification", "verify"]
 
 _RATIO, _FARTHEST = 0.88, 72  # of Hamming distances of descriptors
-_PAIRED = 120  # best matches of which every two propose a transform
-_PROPOSALS = 200
+_PAIRED = 64  # best matches of which every two propose a transform
+_PROPOSALS = 64
 _SCALES = (1 / 8, 8.0)
 _SCALE_SLACK, _TURN_SLACK = np.log(1.6), np.radians(25)
 _NEAR = 5.0  # pixels of the frame, for a first transform; half of it in the end

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from .elements import halved
 from .trimming import WHOLE, Box, content_box
 
-__all__ = ["VIEW_SETS", "ViewSet", "boxes"]
+__all__ = ["VIEW_SETS", "ViewSet", "boxes", "trimmed_box"]
 
 ViewSet = Literal["K1", "K2", "K6", "K10", "Q1", "Q2", "Q6", "Q10"]
 """K: views to register. Q: views to look for. The figure counts them."""
@@ -68,7 +68,8 @@ def _square(width: int, height: int) -> Box:
     return Box(margin_y, 1 - margin_y, margin_x, 1 - margin_x)
 
 
-def _trimmed(luma: NDArray[np.uint8]) -> Box:
+def trimmed_box(luma: NDArray[np.uint8]) -> Box:
+    """Find the picture within its bars and frames, as `content_box`, of any size."""
     height, width = luma.shape
     if height < 2 or width < 2:
         return WHOLE
@@ -92,7 +93,7 @@ def boxes(luma: NDArray[np.uint8], view_set: ViewSet) -> dict[str, Box]:
     placed: dict[str, Box] = {}
     for name in VIEW_SETS[view_set]:
         if name == "trimmed":
-            box = _trimmed(luma)
+            box = trimmed_box(luma)
         elif name == "square":
             box = _square(luma.shape[1], luma.shape[0])
         else:
