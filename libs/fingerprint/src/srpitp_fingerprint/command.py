@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, get_args
 
 import cv2
 
@@ -170,9 +170,9 @@ def _row(found: Match | None, detected: Description, protected: str) -> dict[str
 class _Protected:
     """What every process looks in; set once in each."""
 
-    gallery = Gallery([])
-    names: Sequence[str] = ()
-    views: ViewSet = "Q2"
+    gallery: Gallery
+    names: Sequence[str]
+    views: ViewSet
 
     @classmethod
     def set(cls, shared: Any) -> None:
@@ -259,7 +259,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0, or 1 if a file could not be read; its line says why.",
     )
     one.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    one.add_argument("--profile", default="robust", choices=Profile.__args__)
+    one.add_argument("--profile", default="robust", choices=get_args(Profile))
     one.add_argument("--views", default="K6", choices=VIEW_SETS, metavar="SET")
     one.set_defaults(run=_extract)
 

@@ -28,14 +28,14 @@ def _differences(a: bytes, b: bytes) -> NDArray[np.float64]:
     """Share of the five symbols of each block that differ, shape (12, 12)."""
     differs = unpack(a) != unpack(b)
     counts = differs[:A_SYMBOLS] + differs[A_SYMBOLS:].reshape(-1, 4).sum(axis=1)
-    return (counts / 5).reshape(BLOCKS, BLOCKS)
+    return np.asarray(counts / 5, np.float64).reshape(BLOCKS, BLOCKS)
 
 
 def _marked(luma: NDArray[np.uint8], differences: NDArray[np.float64]) -> NDArray[np.uint8]:
     size = (BLOCKS * _CELL_WIDTH, BLOCKS * _CELL_HEIGHT)
     grey = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)[..., None]
     alpha = np.kron(differences, np.ones((_CELL_HEIGHT, _CELL_WIDTH)))[..., None] * _STRENGTH
-    drawn = np.rint(grey * (1 - alpha) + np.array(_MARK) * alpha).astype(np.uint8)
+    drawn = np.asarray(np.rint(grey * (1 - alpha) + np.array(_MARK) * alpha), np.uint8)
     for block in range(1, BLOCKS):
         drawn[block * _CELL_HEIGHT] = drawn[block * _CELL_HEIGHT] // 2 + 64
         drawn[:, block * _CELL_WIDTH] = drawn[:, block * _CELL_WIDTH] // 2 + 64

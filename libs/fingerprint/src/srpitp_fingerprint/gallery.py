@@ -65,7 +65,7 @@ class Gallery:
         packed = b"".join(view.fingerprint for view in views)
         self.rows = np.frombuffer(packed, np.uint8).reshape(-1, FINGERPRINT_BYTES)
         self.sketches = np.frombuffer(b"".join(view.sketch for view in views), np.uint8)
-        self.sketches = self.sketches.reshape(len(views), -1)
+        self.sketches = self.sketches.reshape(-1, SKETCH_BYTES)
         self.first = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         self.index = LocalIndex([one.features for one in self.pictures])
         self._planes = planes_of(self.rows)
@@ -132,7 +132,7 @@ class Gallery:
         probe = np.repeat(which, counts)
         queries = planes_of(as_rows([p.fingerprint for p in probes]))
         sketches = np.frombuffer(b"".join(p.sketch for p in probes), np.uint8)
-        sketches = sketches.reshape(len(probes), -1)
+        sketches = sketches.reshape(-1, SKETCH_BYTES)
         differs = self._planes.high[:, rows] ^ queries.high[:, probe]
         differs |= self._planes.low[:, rows] ^ queries.low[:, probe]
         weak = self._planes.weak[:, rows] & ~differs

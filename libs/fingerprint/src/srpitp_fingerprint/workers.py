@@ -3,7 +3,7 @@
 import multiprocessing
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -64,7 +64,7 @@ class Workers(Generic[_Item, _Result]):
     def _pool(self, processes: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(processes, _CONTEXT, self._prepare, (self._shared,))
 
-    def _together(self, items: Iterator[_Item]) -> Iterator[_Result]:
+    def _together(self, items: Iterator[_Item]) -> Generator[_Result, None, list[_Item]]:
         """Give results until a process dies; return the items under way then."""
         waiting: deque[_Item] = deque()
         results: deque[Future[_Result]] = deque()
