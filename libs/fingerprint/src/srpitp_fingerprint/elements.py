@@ -54,7 +54,8 @@ PIECE_PAIRS = np.array(
 """The four differences over the 3 x 3 pieces of a block; the centre piece is in none."""
 
 _LEAST_ROWS, _LEAST_COLUMNS = 180, 220  # that are left where rows or columns are halved
-_BANDS = 6  # of a product: each leaves out the zeros of its weights, and is too small for threads
+# Parts of a product: each leaves out the zeros of its weights, and is too small for threads.
+_BANDS = MappingProxyType({ROWS: 6, COLUMNS: 2})
 _WEIGHT = 2**16  # what the weights of one third sum to; times 255, float32 is exact
 _TO_ELEMENTS = np.stack([np.abs(PIECE_PAIRS).sum(axis=0) / 8, *PIECE_PAIRS]).reshape(5, 9).T
 _CACHED_AXES = 512  # some 20 kB each
@@ -163,8 +164,9 @@ def _bands(
     first, last = used.argmax(axis=1), len(edges) - 1 - used[:, ::-1].argmax(axis=1)
     typed = weights.astype(np.float32 if axis == ROWS else np.float64)
     bands = []
-    for third in range(0, PIECES, PIECES // _BANDS):
-        some = slice(third, third + PIECES // _BANDS)
+    step = PIECES // _BANDS[axis]
+    for third in range(0, PIECES, step):
+        some = slice(third, third + step)
         bins = slice(int(first[some].min()), int(last[some].max()))
         bands.append(_Band(bins, np.ascontiguousarray(typed[some, bins])))
     return tuple(bands)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,11 +10,12 @@ from .elements import Part
 
 __all__ = ["WHOLE", "Box", "content_box"]
 
-_TOLERANCE = 10  # grey levels: what JPEG noise and a faint gradient add to one colour
+_TOLERANCE = np.uint8(10)  # grey levels: what JPEG noise and a faint gradient add to one colour
 _PAPER = 0.6  # a line is of a bar if so much of it has one colour; letters cover the rest
 _PICTURE = 0.04  # so many lines of picture in a row end a bar, of the whole length
 _LEAST = 0.2  # what is left of an axis at the least
 _PASSES = 2
+_AT_A_TIME = 16
 
 
 class Box(NamedTuple):
@@ -54,24 +56,32 @@ def _plain_lines(lines: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Tell which rows are of one colour for the most part."""
     every_fourth = lines[:, ::4]
     middle = every_fourth.shape[1] // 2
-    colour = np.partition(every_fourth, middle, axis=1)[:, middle].astype(np.int16)
-    same = np.abs(lines - colour[:, None]) <= _TOLERANCE
-    return np.asarray(same.mean(axis=1) >= _PAPER)
+    colour = np.partition(every_fourth, middle, axis=1)[:, middle : middle + 1]
+    # Without a sign, all that is outside wraps around to a large number.
+    lowest = np.maximum(colour, _TOLERANCE) - _TOLERANCE
+    highest = np.minimum(colour, 255 - _TOLERANCE) + _TOLERANCE
+    same = (lines - lowest <= highest - lowest).view(np.uint8)
+    counts = cv2.reduce(same, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    return np.asarray(counts[:, 0] >= _PAPER * lines.shape[1])
+
+
+def _end_of_bar(lines: NDArray[np.uint8], run: int) -> int:
+    """Find the first row of `run` that are picture; the number of rows if there are none."""
+    for start in range(0, len(lines) - run + 1, _AT_A_TIME):  # a bar is narrow: few are looked at
+        picture = ~_plain_lines(lines[start : start + _AT_A_TIME + run - 1])
+        total = np.concatenate([[0], np.cumsum(picture)])
+        full = np.flatnonzero(total[run:] - total[:-run] == run)
+        if len(full):
+            return start + int(full[0])
+    return len(lines)
 
 
 def _inner(lines: NDArray[np.uint8]) -> tuple[int, int]:
     """Find the first and the last row (exclusive) of the picture."""
     count = len(lines)
     run = max(2, round(_PICTURE * count))
-    if not _plain_lines(np.concatenate([lines[:run], lines[-run:]])).any():
-        return 0, count  # as of most pictures
-    picture = ~_plain_lines(lines)
-    # Sums over `run` rows in sequence: where all are picture, the bar has ended.
-    total = np.concatenate([[0], np.cumsum(picture)])
-    full = np.flatnonzero(total[run:] - total[:-run] == run)
-    if not len(full):
-        return 0, count
-    first, last = int(full[0]), int(full[-1]) + run
+    first = _end_of_bar(lines, run)
+    last = count - _end_of_bar(lines[::-1], run)
     return (first, last) if last - first >= _LEAST * count else (0, count)
 
 
@@ -93,6 +103,8 @@ def content_box(luma: NDArray[np.uint8]) -> Box:
     for _ in range(_PASSES):
         first, last = _inner(luma[top:bottom, left:right])
         top, bottom = top + first, top + last
-        first, last = _inner(luma[top:bottom, left:right].T)
-        left, right = left + first, left + last
+        first_column, last_column = _inner(np.ascontiguousarray(luma[top:bottom, left:right].T))
+        left, right = left + first_column, left + last_column
+        if (bottom - top, right - left) == luma.shape:
+            return WHOLE
     return Box(top / height, bottom / height, left / width, right / width)
