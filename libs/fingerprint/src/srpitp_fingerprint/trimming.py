@@ -68,11 +68,10 @@ def _plain_lines(lines: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def _end_of_bar(lines: NDArray[np.uint8], run: int) -> int:
     """Find the first row of `run` that are picture; the number of rows if there are none."""
     for start in range(0, len(lines) - run + 1, _AT_A_TIME):  # a bar is narrow: few are looked at
-        picture = ~_plain_lines(lines[start : start + _AT_A_TIME + run - 1])
-        total = np.concatenate([[0], np.cumsum(picture)])
-        full = np.flatnonzero(total[run:] - total[:-run] == run)
-        if len(full):
-            return start + int(full[0])
+        plain = _plain_lines(lines[start : start + _AT_A_TIME + run - 1])
+        found = plain.tobytes().find(bytes(run))
+        if found >= 0:
+            return start + found
     return len(lines)
 
 
