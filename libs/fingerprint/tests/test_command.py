@@ -27,7 +27,8 @@ def folders(image_files, scene, tmp_path):
     (detected / "a_same.jpg").write_bytes(image_files["baseline.jpg"].read_bytes())
     cv2.imwrite(str(detected / "b_small.jpg"), cv2.resize(photo, (120, 80)))
     cv2.imwrite(str(detected / "c_mirrored.png"), photo[:, ::-1])
-    cv2.imwrite(str(detected / "d_stranger.png"), scene(90, 120, 5))
+    coarse = np.random.default_rng(1).integers(0, 256, (9, 12), np.uint8)
+    cv2.imwrite(str(detected / "d_stranger.png"), cv2.resize(coarse, (120, 90)))
     (detected / "e_text.jpg").write_text("Not found")
     return protected, detected
 

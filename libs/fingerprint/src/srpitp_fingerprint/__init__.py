@@ -32,6 +32,7 @@ from .quality import TEXTURELESS_BELOW, quality
 from .search import Metric, nearest
 from .sketch import SKETCH_BYTES, sketch_distance
 from .symbols import FINGERPRINT_BYTES, Fingerprint, Fingerprints, pack, quantise, unpack
+from .threshold import Tail, Threshold, clopper_pearson
 from .verification import Verification, verify
 from .views import VIEW_SETS, ViewSet
 
@@ -60,6 +61,8 @@ __all__ = [
     "Probe",
     "Profile",
     "Steps",
+    "Tail",
+    "Threshold",
     "TooManyPixelsError",
     "UnsupportedImageError",
     "Verdict",
@@ -67,6 +70,7 @@ __all__ = [
     "View",
     "ViewSet",
     "a_d_elements",
+    "clopper_pearson",
     "decision_distance",
     "describe",
     "distance",

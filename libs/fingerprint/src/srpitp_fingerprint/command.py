@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import math
 import os
 import sys
 import time
@@ -60,10 +61,10 @@ def _lost(path: Path) -> str:
     return f"unreadable: {path.name} ended the process that decoded it"
 
 
-def _describe(path: Path, *, views: ViewSet, mirrored: bool) -> Description | str:
+def _describe(path: Path, *, views: ViewSet, detected: bool) -> Description | str:
     """Describe a file, or say what is wrong: in a list of thousands one is no reason to stop."""
     try:
-        return describe(path, views=views, mirrored=mirrored)
+        return describe(path, views=views, detected=detected)
     except Exception as error:  # whatever it is, the other files are not to suffer
         return _error(error)
 
@@ -106,7 +107,7 @@ def _nearest_orientation(a: bytes, b: bytes) -> Orientation:
 def _compare(arguments: argparse.Namespace) -> int:
     try:
         a = describe(arguments.a, views=arguments.protected_views)
-        b = describe(arguments.b, views=arguments.detected_views, mirrored=True)
+        b = describe(arguments.b, views=arguments.detected_views, detected=True)
     except (ImageError, OSError) as error:
         print(_error(error), file=sys.stderr)
         return 2
@@ -162,8 +163,9 @@ def _row(found: Match | None, detected: Description, protected: str) -> dict[str
             "inliers": found.verification.inliers,
             "overlap": round(found.verification.overlap, 4),
             "agreement": round(found.verification.agreement, 4),
-            "score": round(found.verification.score, 3),
         }
+    if math.isfinite(found.score):
+        row["score"] = round(found.score, 3)
     return row
 
 
@@ -181,7 +183,7 @@ class _Protected:
 
 
 def _match_one(path: Path) -> dict[str, Any]:
-    detected = _describe(path, views=_Protected.views, mirrored=True)
+    detected = _describe(path, views=_Protected.views, detected=True)
     if isinstance(detected, str):
         return {"error": detected}
     found = match(detected, _Protected.gallery)
@@ -197,7 +199,7 @@ def _protected(folder: Path, views: ViewSet, processes: int) -> tuple[Gallery, l
     """Describe the protected pictures; count those that could not be read."""
     files = _files(folder)
     described: Workers[Path, Description | str] = Workers(
-        partial(_describe, views=views, mirrored=False), _lost, processes, _one_thread
+        partial(_describe, views=views, detected=False), _lost, processes, _one_thread
     )
     pictures, names, bad = [], [], 0
     for path, one in _counted(zip(files, described(files), strict=True), len(files), "protected"):
@@ -250,8 +252,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     views = argparse.ArgumentParser(add_help=False)
-    views.add_argument("--protected-views", default="K10", choices=VIEW_SETS, metavar="SET")
-    views.add_argument("--detected-views", default="Q10", choices=VIEW_SETS, metavar="SET")
+    views.add_argument("--protected-views", default="K6", choices=VIEW_SETS, metavar="SET")
+    views.add_argument("--detected-views", default="Q2", choices=VIEW_SETS, metavar="SET")
 
     one = commands.add_parser(
         "extract",

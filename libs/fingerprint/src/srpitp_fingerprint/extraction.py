@@ -3,7 +3,7 @@
 import hashlib
 import io
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from .features import LocalFeatures, features_of_luma
 from .formats import Format
 from .limits import Limits
 from .luma import luma_of
+from .panels import panel_boxes
 from .quality import TEXTURELESS_BELOW, quality
 from .sketch import sketch
 from .symbols import pack, quantise
@@ -103,11 +104,14 @@ class Description:
         None if they were withheld: then the fingerprints decide alone.
     mirrored : LocalFeatures or None
         Of the picture flipped from left to right, by which flipped copies are verified.
+    panels : tuple of Description
+        Of the photos that a collage is made of.
     """
 
     extraction: Extraction
     features: LocalFeatures | None = None
     mirrored: LocalFeatures | None = None
+    panels: tuple["Description", ...] = ()
 
 
 def _view(name: str, pieces: NDArray[np.float64]) -> View:
@@ -197,21 +201,35 @@ def extract(
     return _extraction(luma, about, profile, views)
 
 
+def _description(
+    luma: NDArray[np.uint8], about: dict[str, Any], view_set: ViewSet, detected: bool
+) -> Description:
+    content = trimmed_box(luma).cut(luma)
+    return Description(
+        _extraction(luma, about, "robust", view_set),
+        features_of_luma(content),
+        features_of_luma(np.ascontiguousarray(content[:, ::-1])) if detected else None,
+    )
+
+
 def describe(
     data: bytes | str | os.PathLike[str] | NDArray[Any],
     *,
-    views: ViewSet = "K6",
-    mirrored: bool = False,
+    detected: bool = False,
+    views: ViewSet | None = None,
     limits: Limits = _DEFAULT_LIMITS,
 ) -> Description:
     """Fingerprint an image and find its local features, in the robust profile.
 
     Parameters
     ----------
-    data, views, limits
+    data, limits
         As of `extract`.
-    mirrored : bool
-        Whether to find those of the flipped picture too: of pictures to look for.
+    detected : bool
+        Whether the picture is to be looked for among protected ones: then it is described
+        mirrored too, and of a collage each photo.
+    views : ViewSet, optional
+        Of a detected picture Q2, else K6.
 
     Returns
     -------
@@ -223,12 +241,13 @@ def describe(
         As `extract`.
     """
     luma, about = _open(data, limits)
-    content = trimmed_box(luma).cut(luma)
-    return Description(
-        _extraction(luma, about, "robust", views),
-        features_of_luma(content),
-        features_of_luma(np.ascontiguousarray(content[:, ::-1])) if mirrored else None,
-    )
+    view_set = views or ("Q2" if detected else "K6")
+    whole = _description(luma, about, view_set, detected)
+    if not detected:
+        return whole
+    panels = [box.cut(luma) for box in panel_boxes(luma)]
+    described = [_description(panel, about, view_set, detected) for panel in panels]
+    return replace(whole, panels=tuple(p for p in described if not p.extraction.textureless))
 
 
 def local_features(

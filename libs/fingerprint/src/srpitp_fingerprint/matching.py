@@ -1,10 +1,12 @@
 """The whole cascade: exact, then the fingerprints, then the sketches, then the local features."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .calibration import CALIBRATION
 from .distance import Verdict
 from .extraction import Description
 from .gallery import Gallery, Probe
@@ -25,9 +27,10 @@ class Steps:
         In which the fingerprints are compared.
     negatives : bool
         Whether photographic negatives are looked for.
-    fingerprints, sketches, index, verification : bool
+    fingerprints, sketches, index, verification, panels : bool
         Whether the step is taken: the scan over fingerprints, the sketches of what it found, the
-        candidates by local features, the verification of candidates.
+        candidates by local features, the verification of candidates, all of it for each photo
+        of a collage.
     shortlist : int
         Protected pictures whose sketches are compared.
     candidates : int
@@ -37,7 +40,7 @@ class Steps:
     points : float
         Least number of points in common that makes a candidate.
     bar : float
-        Least score of a verification.
+        Least `Match.score` of a similar picture.
     """
 
     orientations: tuple[Orientation, ...] = ("identity", "hflip")
@@ -46,6 +49,7 @@ class Steps:
     sketches: bool = True
     index: bool = True
     verification: bool = True
+    panels: bool = True
     shortlist: int = 200
     candidates: int = 10
     tight: float = 0.5
@@ -74,6 +78,8 @@ class Match:
         View and orientation of the detected one.
     verification : Verification or None
         None if none was needed, or none was possible.
+    score : float
+        Log-odds, for a candidate, that both show the same photo; of all that is known.
     """
 
     place: int
@@ -86,6 +92,7 @@ class Match:
     probe: Probe
     points: float = 0.0
     verification: Verification | None = None
+    score: float = -math.inf
 
 
 DEFAULT_STEPS = Steps()
@@ -184,11 +191,24 @@ def _verified(
     if mine is None or theirs is None:
         return found
     verification = verify(mine, theirs)
-    similar = verification.score >= steps.bar
+    score = _score(found, verification)
+    similar = score >= steps.bar
     return replace(
         found,
         verification=verification,
+        score=score,
         verdict=Verdict.SIMILAR if similar else found.verdict,
+    )
+
+
+def _score(found: Match, verification: Verification) -> float:
+    constant, inliers, agreement, near, points = CALIBRATION.match
+    return (
+        constant
+        + inliers * math.log1p(verification.inliers)
+        + agreement * verification.agreement
+        + near * found.nearness
+        + points * math.log1p(found.points)
     )
 
 
@@ -209,6 +229,19 @@ def match(picture: Description, gallery: Gallery, steps: Steps = DEFAULT_STEPS) 
         All that came to be compared in full, the surest first; those that are not ``distinct``
         are found.
     """
+    found = {one.place: one for one in _matched(picture, gallery, steps)}
+    for panel in picture.panels if steps.panels else ():
+        for one in _matched(panel, gallery, steps):
+            if one.verdict is Verdict.EXACT:  # of a part, which is not the image
+                one = replace(one, verdict=Verdict.SIMILAR)
+            known = found.get(one.place)
+            if known is None or _sureness(one) < _sureness(known):
+                found[one.place] = one
+    return sorted(found.values(), key=_sureness)
+
+
+def _matched(picture: Description, gallery: Gallery, steps: Steps) -> list[Match]:
+    """Take all steps for one picture, or one panel of a collage."""
     exact = gallery.exact(picture)
     found: dict[int, Match] = {}
     if steps.fingerprints and len(gallery):
@@ -229,7 +262,7 @@ def match(picture: Description, gallery: Gallery, steps: Steps = DEFAULT_STEPS) 
         elif steps.verification:
             _, mirrored = points.get(place, (0, one.probe.orientation in MIRRORING))
             found[place] = _verified(one, mirrored, picture, gallery, steps)
-    return sorted(found.values(), key=_sureness)
+    return list(found.values())
 
 
 def _candidates(found: dict[int, Match], steps: Steps) -> list[int]:
@@ -240,11 +273,10 @@ def _candidates(found: dict[int, Match], steps: Steps) -> list[int]:
 
 
 def _sureness(one: Match) -> tuple[bool, bool, float, float, int]:
-    score = one.verification.score if one.verification else -np.inf
     return (
         one.verdict is not Verdict.EXACT,
         one.verdict is not Verdict.SIMILAR,
-        -score,
+        -one.score,
         one.nearness,
         one.place,
     )

@@ -1,11 +1,13 @@
 """Whether one picture shows another: local features matched, aligned, and pixels compared."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .calibration import CALIBRATION
 from .features import LONG_SIDE, LocalFeatures
 
 __all__ = ["Verification", "verify"]
@@ -49,7 +51,7 @@ class Verification:
     overlap: float = 0.0
     agreement: float = 0.0
     spread: float = 0.0
-    score: float = -20.0
+    score: float = CALIBRATION.verification[0]
 
 
 def _signs(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -220,6 +222,7 @@ def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
         return Verification(matches=len(i))
     agreement, overlap = _pixels(a, b, transform)
     inliers = int(inside.sum())
+    weights = CALIBRATION.verification
     return Verification(
         inliers,
         len(i),
@@ -227,5 +230,5 @@ def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
         overlap,
         agreement,
         _spread(b.points[j][inside], b, overlap),
-        0.0,
+        weights[0] + weights[1] * math.log1p(inliers) + weights[2] * agreement,
     )
