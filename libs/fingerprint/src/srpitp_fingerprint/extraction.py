@@ -1,10 +1,8 @@
 """From an image to its fingerprints: paper, Algorithm 1."""
 
 import hashlib
-import io
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -121,11 +119,14 @@ def _view(name: str, pieces: NDArray[np.float64]) -> View:
 
 def _read(path: str | os.PathLike[str], limits: Limits) -> bytes:
     most = limits.max_bytes
-    with Path(path).open("rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        if not size:  # a pipe, perhaps: it comes in pieces
-            return io.BufferedReader(file).read(most + 1)
-        return file.read(min(size, most) + 1) or b""  # one more tells that it is too large
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        if size := os.fstat(file).st_size:
+            return os.read(file, min(size, most) + 1)  # one more tells that it is too large
+        with os.fdopen(file, "rb", closefd=False) as pipe:  # or an empty file
+            return pipe.read(most + 1)
+    finally:
+        os.close(file)
 
 
 def _open(
