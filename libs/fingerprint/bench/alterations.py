@@ -84,7 +84,10 @@ def perspective(image: Pixels, _: Others, random: Random) -> Pixels:
 
 def frame(image: Pixels, _: Others, random: Random) -> Pixels:
     """Two frames of different colour and width."""
-    inner, outer = (max(2, round(min(image.shape[:2]) * random.uniform(a, b))) for a, b in ((0.02, 0.04), (0.05, 0.12)))
+    inner, outer = (
+        max(2, round(min(image.shape[:2]) * random.uniform(a, b)))
+        for a, b in ((0.02, 0.04), (0.05, 0.12))
+    )
     for width in (inner, outer):
         image = cv2.copyMakeBorder(image, *(width,) * 4, cv2.BORDER_CONSTANT, value=_colour(random))
     return image
@@ -98,7 +101,9 @@ def polaroid(image: Pixels, _: Others, random: Random) -> Pixels:
         image, edge, round(0.22 * height), edge, edge, cv2.BORDER_CONSTANT, value=(240, 245, 248)
     )
     place = (2 * edge, round(1.17 * height))
-    cv2.putText(image, "summer '24", place, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, width / 300, (80, 60, 50), 2)
+    cv2.putText(
+        image, "summer '24", place, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, width / 300, (80, 60, 50), 2
+    )
     return image
 
 
@@ -152,7 +157,9 @@ def stickers(image: Pixels, _: Others, random: Random) -> Pixels:
         x, y = int(random.integers(0, width)), int(random.integers(0, height))
         cv2.circle(image, (x, y), radius, (40, 200, 250), -1, cv2.LINE_AA)
         for side in (-1, 1):
-            cv2.circle(image, (x + side * radius // 3, y - radius // 4), radius // 7, (30, 30, 30), -1)
+            cv2.circle(
+                image, (x + side * radius // 3, y - radius // 4), radius // 7, (30, 30, 30), -1
+            )
         cv2.ellipse(image, (x, y), (radius // 2, radius // 2), 0, 20, 160, (30, 30, 30), 2)
     return image
 
@@ -199,7 +206,9 @@ def one_large(image: Pixels, others: Others, random: Random) -> Pixels:
     height, width = image.shape[:2]
     small = [_resized(other, width // 2, height // 2) for other in others[:2]]
     column = np.vstack(small)
-    return np.hstack([image[: len(column)], column] if random.integers(2) else [column, image[: len(column)]])
+    return np.hstack(
+        [image[: len(column)], column] if random.integers(2) else [column, image[: len(column)]]
+    )
 
 
 def picture_in_picture(image: Pixels, others: Others, random: Random) -> Pixels:
@@ -222,10 +231,18 @@ def feed(image: Pixels, _: Others, random: Random) -> Pixels:
     screen = np.full((top + len(picture) + bottom, width, 3), (32, 26, 22), np.uint8)
     cv2.circle(screen, (36, 44), 22, (190, 140, 90), -1, cv2.LINE_AA)
     cv2.putText(screen, "Some One @someone", (70, 40), _FONT, 0.6, (235, 235, 235), 1, cv2.LINE_AA)
-    cv2.putText(screen, "look at this one, wow", (20, 92), _FONT, 0.6, (220, 220, 220), 1, cv2.LINE_AA)
+    cv2.putText(
+        screen, "look at this one, wow", (20, 92), _FONT, 0.6, (220, 220, 220), 1, cv2.LINE_AA
+    )
     screen[top : top + len(picture), 30 : 30 + picture.shape[1]] = picture
     for x in (40, 160, 280, 400):
-        cv2.rectangle(screen, (x, top + len(picture) + 20), (x + 26, top + len(picture) + 42), (120, 120, 120), 2)
+        cv2.rectangle(
+            screen,
+            (x, top + len(picture) + 20),
+            (x + 26, top + len(picture) + 42),
+            (120, 120, 120),
+            2,
+        )
     return screen
 
 
@@ -233,7 +250,9 @@ def curve(image: Pixels, _: Others, random: Random) -> Pixels:
     """A strong tone curve."""
     level = np.linspace(0, 1, 256)
     kind = random.integers(4)
-    tone = [level**0.45, level**2.2, 1 / (1 + np.exp(-12 * (level - 0.5))), 0.25 + 0.5 * level][kind]
+    tone = [level**0.45, level**2.2, 1 / (1 + np.exp(-12 * (level - 0.5))), 0.25 + 0.5 * level][
+        kind
+    ]
     return cv2.LUT(image, np.clip(255 * tone, 0, 255).astype(np.uint8))
 
 

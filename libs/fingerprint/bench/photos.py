@@ -40,7 +40,9 @@ def window(image: Pixels, seed: list[int]) -> Pixels:
     """Cut out about a quarter, anywhere, at times mirrored: it makes another photo."""
     random = np.random.default_rng(seed)
     height, width = image.shape[:2]
-    h, w = (round(n * f) for n, f in zip((height, width), random.uniform(0.42, 0.62, 2), strict=True))
+    h, w = (
+        round(n * f) for n, f in zip((height, width), random.uniform(0.42, 0.62, 2), strict=True)
+    )
     y, x = random.integers(0, height - h + 1), random.integers(0, width - w + 1)
     part = image[y : y + h, x : x + w]
     part = part[:, ::-1] if random.integers(2) else part
@@ -77,5 +79,7 @@ def horizon(image: Pixels, seed: list[int]) -> Pixels:
     scene = np.stack([canvas * 1.08, canvas, canvas * 0.9], -1)
     side = round(width * random.uniform(0.16, 0.24))
     x, y = random.integers(0, width - side), line - round(0.7 * side)
-    scene[y : y + side, x : x + side] = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    scene[y : y + side, x : x + side] = cv2.resize(
+        image, (side, side), interpolation=cv2.INTER_AREA
+    )
     return np.clip(scene + random.normal(0, 2, scene.shape), 0, 255).astype(np.uint8)

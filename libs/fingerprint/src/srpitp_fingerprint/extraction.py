@@ -205,11 +205,12 @@ def extract(
 def _description(
     luma: NDArray[np.uint8], about: dict[str, Any], view_set: ViewSet, detected: bool
 ) -> Description:
-    content = trimmed_box(luma).cut(luma)
+    box = trimmed_box(luma)
+    mirrored = box._replace(left=1 - box.right, right=1 - box.left)
     return Description(
         _extraction(luma, about, "robust", view_set),
-        features_of_luma(content),
-        features_of_luma(np.ascontiguousarray(content[:, ::-1])) if detected else None,
+        features_of_luma(luma, box),
+        features_of_luma(np.ascontiguousarray(luma[:, ::-1]), mirrored) if detected else None,
     )
 
 
@@ -271,4 +272,4 @@ def local_features(
         As `extract`.
     """
     luma, _ = _open(data, limits)
-    return features_of_luma(trimmed_box(luma).cut(luma))
+    return features_of_luma(luma, trimmed_box(luma))

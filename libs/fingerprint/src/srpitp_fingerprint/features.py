@@ -5,12 +5,15 @@ on the picture brought to one size, and a thumbnail for comparing aligned pixels
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from .trimming import WHOLE, Box
 
 __all__ = ["DESCRIPTOR_BYTES", "LONG_SIDE", "LocalFeatures", "features_of_luma"]
 
@@ -22,12 +25,14 @@ _VERSION = 1
 _MOST = 320
 _SCALE_STEP, _LEVELS = 1.3, 6
 _EDGE = 16
+_NARROW = 48  # pixels of the frame, below which a picture has no room for points
 _FAST = (14, 5)  # contrast of a corner in grey levels; the second where few are found
 _FEW = 160
 _THUMBNAIL = 64
 _POINT_STEPS = 64  # points are stored in this part of a pixel
 _ANGLE_STEPS = 256 / 360
-_HEADER = struct.Struct("<BHHHBB")
+_HEADER = struct.Struct("<BHHHBB4H")
+_BOX_STEPS = 65535
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +52,8 @@ class LocalFeatures:
     descriptors : uint8 ndarray, shape (N, 32)
     thumbnail : uint8 ndarray
         The picture, its longer side 64.
+    box : Box
+        The part of the whole picture that was looked at: without bars and frames.
     """
 
     width: int
@@ -56,6 +63,7 @@ class LocalFeatures:
     angles: NDArray[np.uint8]
     descriptors: NDArray[np.uint8]
     thumbnail: NDArray[np.uint8]
+    box: Box = WHOLE
 
     def __len__(self) -> int:
         return len(self.points)
@@ -67,10 +75,11 @@ class LocalFeatures:
 
     def to_bytes(self) -> bytes:
         """Pack, at 38 bytes a point."""
-        rows, columns = self.thumbnail.shape
+        box = (round(edge * _BOX_STEPS) for edge in self.box)
+        size = (self.width, self.height, *self.thumbnail.shape)
         return b"".join(
             [
-                _HEADER.pack(_VERSION, len(self), self.width, self.height, rows, columns),
+                _HEADER.pack(_VERSION, len(self), *size, *box),
                 np.rint(self.points * _POINT_STEPS).astype("<u2").tobytes(),
                 self.octaves.tobytes(),
                 self.angles.tobytes(),
@@ -90,7 +99,7 @@ class LocalFeatures:
         """
         if len(packed) < _HEADER.size or packed[0] != _VERSION:
             raise ValueError(f"not local features of version {_VERSION}")
-        _, count, width, height, rows, columns = _HEADER.unpack_from(packed)
+        _, count, width, height, rows, columns, *box = _HEADER.unpack_from(packed)
         sizes = np.cumsum([_HEADER.size, 4 * count, count, count, 32 * count, rows * columns])
         if len(packed) != sizes[-1]:
             raise ValueError(f"local features of {sizes[-1]} bytes, not {len(packed)}")
@@ -104,6 +113,7 @@ class LocalFeatures:
             np.frombuffer(parts[2], np.uint8),
             np.frombuffer(parts[3], np.uint8).reshape(-1, DESCRIPTOR_BYTES),
             np.frombuffer(parts[4], np.uint8).reshape(rows, columns),
+            Box(*(edge / _BOX_STEPS for edge in box)),
         )
 
 
@@ -115,20 +125,24 @@ def _sized(luma: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(luma, size, interpolation=how), np.uint8)
 
 
-def features_of_luma(luma: NDArray[np.uint8]) -> LocalFeatures:
+def features_of_luma(luma: NDArray[np.uint8], box: Box = WHOLE) -> LocalFeatures:
     """Find the local features of a picture.
 
     Parameters
     ----------
     luma : uint8 ndarray, shape (height, width)
+    box : Box
+        The part to look at.
 
     Returns
     -------
     LocalFeatures
         At most 320 points; none where the picture has no corners.
     """
-    framed = _sized(luma, LONG_SIDE)
-    for contrast in _FAST:
+    framed = _sized(box.cut(luma), LONG_SIDE)
+    keypoints: Sequence[cv2.KeyPoint] = ()
+    descriptors = None
+    for contrast in _FAST if min(framed.shape) >= _NARROW else ():
         orb = cv2.ORB.create(
             _MOST, _SCALE_STEP, _LEVELS, _EDGE, scoreType=cv2.ORB_FAST_SCORE, fastThreshold=contrast
         )
@@ -150,4 +164,5 @@ def features_of_luma(luma: NDArray[np.uint8]) -> LocalFeatures:
         np.rint(angles[order] * _ANGLE_STEPS).astype(np.int64).astype(np.uint8),
         np.asarray(found[order], np.uint8),
         _sized(framed, _THUMBNAIL),
+        Box(*(round(edge * _BOX_STEPS) / _BOX_STEPS for edge in box)),
     )

@@ -16,6 +16,9 @@ from .verification import Verification, verify
 
 __all__ = ["Match", "Steps", "match"]
 
+_UNRELATED = 0.45  # sketch distance of other pictures that are near by their fingerprints
+_PER_MILLION, _PROTECTED = 500, 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Steps:
@@ -33,14 +36,16 @@ class Steps:
         of a collage.
     shortlist : int
         Protected pictures whose sketches are compared.
-    candidates : int
-        Protected pictures that are verified at most, by either way.
+    nearest, sharing : int
+        Protected pictures that are verified at most: the nearest, and those with the most points
+        in common.
     tight : float
         Largest `Match.nearness` that needs no verification.
     points : float
         Least number of points in common that makes a candidate.
     bar : float
-        Least `Match.score` of a similar picture.
+        Least `Match.score` of a similar picture. Both are set for 500 false alarms per million
+        detected images against 10,000 protected ones; see `within`.
     """
 
     orientations: tuple[Orientation, ...] = ("identity", "hflip")
@@ -50,11 +55,34 @@ class Steps:
     index: bool = True
     verification: bool = True
     panels: bool = True
-    shortlist: int = 200
-    candidates: int = 10
-    tight: float = 0.5
-    points: float = 3.0
-    bar: float = 0.0
+    shortlist: int = 300
+    nearest: int = 4
+    sharing: int = 6
+    points: float = 2.0
+    tight: float = -CALIBRATION.nearness.limit(_PER_MILLION / 2, _PROTECTED)
+    bar: float = CALIBRATION.score.limit(_PER_MILLION / 2, _PROTECTED)
+
+    def within(
+        self, per_million: float, protected: int, views: tuple[int, int] = (6, 2)
+    ) -> "Steps":
+        """Choose `tight` and `bar` for a budget of false alarms, half of it each.
+
+        Parameters
+        ----------
+        per_million : float
+            False alarms per million detected images.
+        protected : int
+            How many pictures are protected.
+        views : pair of int
+            Of a protected picture, and of a detected one.
+        """
+        share = per_million / 2 if self.verification else per_million
+        often = views[0] * views[1] * len(self.orientations) * (2 if self.negatives else 1)
+        return replace(
+            self,
+            tight=-CALIBRATION.nearness.limit(share, protected, often),
+            bar=CALIBRATION.score.limit(share, protected),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +167,8 @@ def _compared(
 ) -> list[Match]:
     """Compare pictures, each with its probe: the nearest first."""
     pairs = gallery.compare(places, renditions, which)
-    near = nearness(pairs.decision, pairs.sketch) if steps.sketches else pairs.decision
+    sketches = pairs.sketch if steps.sketches else np.full_like(pairs.sketch, _UNRELATED)
+    near = nearness(pairs.decision, sketches)
     found: dict[int, Match] = {}
     for k in np.argsort(near, kind="stable").tolist():
         number = int(pairs.which[k])
@@ -171,11 +200,11 @@ def _by_points(
 ) -> dict[int, tuple[float, bool]]:
     """Find candidates by local features: points in common, and whether they are mirrored."""
     sides = [side for side in (picture.features, picture.mirrored) if side is not None]
-    if not sides or not len(gallery):
+    if not sides:
         return {}
     votes = np.stack([gallery.index.votes(side) for side in sides])
     best = votes.max(axis=0)
-    places = np.argsort(-best, kind="stable")[: steps.candidates]
+    places = np.argsort(-best, kind="stable")[: steps.sharing]
     return {
         int(place): (float(best[place]), bool(votes[:, place].argmax()))
         for place in places
@@ -229,6 +258,8 @@ def match(picture: Description, gallery: Gallery, steps: Steps = DEFAULT_STEPS) 
         All that came to be compared in full, the surest first; those that are not ``distinct``
         are found.
     """
+    if not len(gallery):
+        return []
     found = {one.place: one for one in _matched(picture, gallery, steps)}
     for panel in picture.panels if steps.panels else ():
         for one in _matched(panel, gallery, steps):
@@ -244,20 +275,21 @@ def _matched(picture: Description, gallery: Gallery, steps: Steps) -> list[Match
     """Take all steps for one picture, or one panel of a collage."""
     exact = gallery.exact(picture)
     found: dict[int, Match] = {}
-    if steps.fingerprints and len(gallery):
+    if steps.fingerprints:
         found = {one.place: one for one in _by_fingerprint(picture, gallery, steps)}
     points = _by_points(picture, gallery, steps) if steps.index else {}
     unseen = np.array([place for place in {*exact, *points} if place not in found], np.int64)
-    plain = probes(picture, replace(steps, orientations=("identity",), negatives=False))[:1]
+    upright = probes(picture, replace(steps, orientations=("identity",), negatives=False))[:1]
     nothing = np.zeros(len(unseen), np.int64)
-    found |= {m.place: m for m in _compared(gallery, unseen, plain, nothing, steps)}
+    found |= {m.place: m for m in _compared(gallery, unseen, upright, nothing, steps)}
     found |= {place: replace(found[place], points=votes) for place, (votes, _) in points.items()}
     found |= {place: replace(found[place], verdict=Verdict.EXACT) for place in exact}
     for place in _candidates(found, steps):
         one = found[place]
         if one.verdict is Verdict.EXACT:
             continue
-        if one.nearness <= steps.tight:
+        plain = picture.extraction.textureless or gallery.pictures[place].extraction.textureless
+        if one.nearness <= steps.tight and not plain:
             found[place] = replace(one, verdict=Verdict.SIMILAR)
         elif steps.verification:
             _, mirrored = points.get(place, (0, one.probe.orientation in MIRRORING))
@@ -267,9 +299,9 @@ def _matched(picture: Description, gallery: Gallery, steps: Steps) -> list[Match
 
 def _candidates(found: dict[int, Match], steps: Steps) -> list[int]:
     """Choose what is looked at closely: what is nearest, and what has the most points in common."""
-    near = sorted(found.values(), key=lambda m: (m.nearness, m.place))[: steps.candidates]
-    common = sorted(found.values(), key=lambda m: (-m.points, m.place))[: steps.candidates]
-    return [m.place for m in dict.fromkeys([*near, *(m for m in common if m.points)])]
+    near = sorted(found.values(), key=lambda m: (m.nearness, m.place))[: steps.nearest]
+    sharing = sorted(found.values(), key=lambda m: (-m.points, m.place))[: steps.sharing]
+    return [m.place for m in dict.fromkeys([*near, *(m for m in sharing if m.points)])]
 
 
 def _sureness(one: Match) -> tuple[bool, bool, float, float, int]:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from .symbols import A_SYMBOLS, SYMBOLS, Fingerprints, as_rows, unpack
 
-__all__ = ["WORDS", "Metric", "Planes", "nearest", "planes_of"]
+__all__ = ["Metric", "Planes", "nearest", "planes_of"]
 
 Metric = Literal["plain", "decision"]
 
 _QUERIES, _PROTECTED = 16, 4096  # compared at a time: the working set stays in the cache
-WORDS = -(-SYMBOLS // 64)
+_WORDS = -(-SYMBOLS // 64)
 _QUARTERS = 4 * SYMBOLS  # distances are counted in quarters of a symbol
 _NOTHING = np.iinfo(np.int64).max
 _INDEX_BITS = 48
@@ -32,7 +32,7 @@ class Planes(NamedTuple):
 
 
 def _words(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
-    padded = np.zeros((len(bits), WORDS * 8), np.uint8)
+    padded = np.zeros((len(bits), _WORDS * 8), np.uint8)
     packed = np.packbits(bits, axis=1)
     padded[:, : packed.shape[1]] = packed
     return np.ascontiguousarray(padded.view(np.uint64).T)
@@ -51,7 +51,7 @@ def _quarters(queries: Planes, protected: Planes, metric: Metric) -> NDArray[np.
     """Count the distance of every pair in quarters of a symbol, shape (Q, N)."""
     shape = (queries.high.shape[1], protected.high.shape[1])
     differing, agreeing = np.zeros(shape, np.uint16), np.zeros(shape, np.uint16)
-    for word in range(WORDS):
+    for word in range(_WORDS):
         differs = queries.high[word, :, None] ^ protected.high[word]
         differs |= queries.low[word, :, None] ^ protected.low[word]
         differing += np.bitwise_count(differs)

@@ -7,7 +7,7 @@ of a million crawled images raise a false alarm. Hence three ways to a threshold
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -137,8 +137,9 @@ class Tail:
     start, scale : float
         Of the values; large ones are alarming.
     share : float
-    images, protected : int
-        On which it was fitted.
+    images, protected, comparisons : int
+        On which it was fitted: strangers, pictures that they were compared with, and comparisons
+        of fingerprints for each of these.
     """
 
     start: float
@@ -146,46 +147,66 @@ class Tail:
     share: float
     images: int
     protected: int
+    comparisons: int = 1
 
     @classmethod
-    def fit(cls, best: Sequence[float], protected: int) -> "Tail":
+    def fit(cls, best: Sequence[float], protected: int, comparisons: int = 1) -> "Tail":
         """Fit to the most alarming value of each of many strangers.
 
         Parameters
         ----------
         best : sequence of float
-        protected : int
-            With how many pictures each was compared.
+        protected, comparisons : int
+            With how many pictures each was compared, and how often with each.
         """
         values = np.sort(np.asarray(best, np.float64))
         first = len(values) - max(2, round(_TAIL_SHARE * len(values)))
         start = float(values[first - 1])
         excess = values[first:] - start
-        return cls(start, float(excess.mean()), len(excess) / len(values), len(values), protected)
+        return cls(
+            start,
+            float(excess.mean()),
+            len(excess) / len(values),
+            len(values),
+            protected,
+            comparisons,
+        )
 
-    def rate(self, limit: float, protected: int) -> float:
-        """Predict the share of strangers that exceed a limit, against so many pictures."""
+    def rate(self, limit: float, protected: int, comparisons: int | None = None) -> float:
+        """Predict the share of strangers that exceed a limit.
+
+        Parameters
+        ----------
+        limit : float
+        protected, comparisons : int
+            Against so many pictures, compared so often; by default as often as in the fit.
+        """
         here = self.share * math.exp(min(0.0, (self.start - limit) / self.scale))
-        return float(-math.expm1(math.log1p(-here) * protected / self.protected))
+        return -math.expm1(math.log1p(-here) * self._times(protected, comparisons))
 
-    def limit(self, per_million: float, protected: int) -> float:
+    def limit(self, per_million: float, protected: int, comparisons: int | None = None) -> float:
         """Choose the limit for a budget: false alarms per million detected images.
 
         Parameters
         ----------
         per_million : float
-        protected : int
-            How many pictures are protected.
+        protected, comparisons : int
+            As of `rate`.
         """
-        wanted = -math.expm1(math.log1p(-per_million / _MILLION) * self.protected / protected)
-        return self.start + self.scale * max(0.0, math.log(self.share / wanted))
+        log = math.log1p(-per_million / _MILLION) / self._times(protected, comparisons)
+        return self.start + self.scale * max(0.0, math.log(self.share / -math.expm1(log)))
 
-    def interval(self, limit: float, protected: int) -> tuple[float, float]:
+    def interval(
+        self, limit: float, protected: int, comparisons: int | None = None
+    ) -> tuple[float, float]:
         """Enclose `rate` at 95 % confidence, by the images that the tail was fitted on."""
-        count = round(self.share * self.images)
-        spread = 1.96 / math.sqrt(count)  # of the scale: a mean of exponentials
+        spread = 1.96 / math.sqrt(self.share * self.images)  # a mean of exponentials
         low, high = (
-            Tail(self.start, self.scale * f, self.share, self.images, self.protected)
-            for f in (max(0.1, 1 - spread), 1 + spread)
+            replace(self, scale=self.scale * factor).rate(limit, protected, comparisons)
+            for factor in (max(0.1, 1 - spread), 1 + spread)
         )
-        return low.rate(limit, protected), high.rate(limit, protected)
+        return low, high
+
+    def _times(self, protected: int, comparisons: int | None) -> float:
+        often = self.comparisons if comparisons is None else comparisons
+        return protected * often / (self.protected * self.comparisons)

@@ -34,7 +34,8 @@ class Verification:
     matches : int
         Points that looked alike.
     transform : float64 ndarray, shape (2, 3), or None
-        From the frame of `a` to the frame of `b`; None if nothing agreed.
+        From places in `a` to places in `b`, in fractions of the width and height of the whole
+        pictures; None if nothing agreed.
     overlap : float
         Share of `b` that `a` shows, in 0..1.
     agreement : float
@@ -192,6 +193,17 @@ def _pixels(
     return _correlation(warped, target, inside), overlap
 
 
+def _of_wholes(
+    a: LocalFeatures, b: LocalFeatures, transform: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Turn a transform between frames into one between whole pictures, in fractions."""
+    to_a = np.array([a.width / a.box.columns, a.height / a.box.rows])
+    to_b = np.array([b.width / b.box.columns, b.height / b.box.rows])
+    matrix = transform[:, :2] * to_a / to_b[:, None]
+    corner = transform[:, :2] @ (-to_a * [a.box.left, a.box.top] - 0.5) + transform[:, 2] + 0.5
+    return np.column_stack([matrix, corner / to_b + [b.box.left, b.box.top]])
+
+
 def _spread(points: NDArray[np.float32], b: LocalFeatures, overlap: float) -> float:
     hull = cv2.convexHull(points)
     return float(cv2.contourArea(hull)) / max(overlap * b.width * b.height, 1.0)
@@ -226,7 +238,7 @@ def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
     return Verification(
         inliers,
         len(i),
-        transform,
+        _of_wholes(a, b, transform),
         overlap,
         agreement,
         _spread(b.points[j][inside], b, overlap),
