@@ -52,11 +52,10 @@ def _hashes(picture: Picture) -> dict[str, NDArray[np.uint8]]:
 class Judge:
     """The protected set, for every method, and what each says of a picture."""
 
-    def __init__(self, protected: list[tuple[Description, dict[str, Any]]]) -> None:
-        wide = [one for one, _ in protected]
+    def __init__(self, wide: list[Description], peers: list[dict[str, Any]]) -> None:
         self.gallery = Gallery([_with_views(one, VIEW_SETS["K6"]) for one in wide])
         self.wide = Gallery([_with_views(one, VIEW_SETS["K10"]) for one in wide])
-        self.peers = {name: np.stack([bits[name] for _, bits in protected]) for name in PEERS}
+        self.peers = {name: np.stack([bits[name] for bits in peers]) for name in PEERS if peers}
         self.steps = Steps().within(_PER_MILLION, len(wide))
         self.alone = _ALONE.within(_PER_MILLION, len(wide), (10, 2))
 
@@ -73,7 +72,7 @@ class Judge:
             true = [m for m in found if m.place == picture.truth or picture.truth < 0]
             row[f"{method} nearness"] = min((m.nearness for m in true), default=np.nan)
             row[f"{method} score"] = max((m.score for m in true), default=-np.inf)
-        for name, bits in _hashes(picture).items():
+        for name, bits in _hashes(picture).items() if self.peers else ():
             apart = nearest_bits(bits, self.peers[name])
             row[name] = int(apart[picture.truth] if picture.truth >= 0 else apart.min())
         return row
@@ -83,11 +82,9 @@ def _recall(
     rows: list[dict[str, Any]], strangers: list[dict[str, Any]]
 ) -> dict[str, dict[str, float]]:
     """Share of copies found, by attack and method."""
-    limits = {
-        name: np.sort([row[name] for row in strangers])[round(len(strangers) * _PER_MILLION / 1e6)]
-        - 1
-        for name in PEERS
-    }
+    allowed = round(len(strangers) * _PER_MILLION / 1e6)
+    peers = [name for name in PEERS if name in strangers[0]]
+    limits = {name: sorted(row[name] for row in strangers)[allowed] - 1 for name in peers}
     by_attack = defaultdict(list)
     for row in rows:
         by_attack[row["kind"]].append(row)
@@ -95,8 +92,8 @@ def _recall(
         attack: {
             "cascade": float(np.mean([row["cascade"] for row in of])),
             "fingerprint": float(np.mean([row["fingerprint"] for row in of])),
-            **{name: float(np.mean([row[name] <= limits[name] for row in of])) for name in PEERS},
-            "PDQ at 31": float(np.mean([row["PDQ"] <= PDQ_USUAL for row in of])),
+            **{name: float(np.mean([row[name] <= limits[name] for row in of])) for name in peers},
+            **({"PDQ at 31": float(np.mean([r["PDQ"] <= PDQ_USUAL for r in of]))} if peers else {}),
         }
         for attack, of in by_attack.items()
     }
@@ -151,6 +148,7 @@ def main() -> None:
     parser.add_argument("--originals", type=int, default=100)
     parser.add_argument("--protected", type=int, default=10_000)
     parser.add_argument("--strangers", type=int, default=4000)
+    parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--out", type=Path, default=Path("accuracy"))
     arguments = parser.parse_args()
     crowd, photos, attacks = ready(arguments)
@@ -158,17 +156,22 @@ def main() -> None:
         photos[: arguments.originals], crowd, photos[arguments.originals :],
         arguments.protected, arguments.strangers,
     )  # fmt: skip
-    keep = arguments.keep
-    protected = kept(
-        keep and keep / f"protected-{arguments.protected}.pickle",
-        lambda: [(describe(p.data, views="K10"), _hashes(p)) for p in trial.protected_set()],
+
+    def keep(name: str) -> Path | None:
+        return arguments.keep and arguments.keep / f"{name}-{arguments.protected}.pickle"
+
+    wide = kept(
+        keep("protected"), lambda: [describe(p.data, views="K10") for p in trial.protected_set()]
     )
+    peers = []
+    if arguments.peers:
+        peers = kept(keep("peers"), lambda: [_hashes(p) for p in trial.protected_set()])
     arguments.out.mkdir(parents=True, exist_ok=True)
-    plot_distances([one for one, _ in protected], trial, attacks, arguments.out / "distances.png")
-    judge = Judge(protected)
-    print(f"{len(protected)} protected", flush=True)
+    plot_distances(wide, trial, attacks, arguments.out / "distances.png")
+    judge = Judge(wide, peers)
+    print(f"{len(wide)} protected", flush=True)
     strangers = [judge.row(picture) for picture in trial.stranger_set()]
-    print(f"{len(strangers)} strangers", flush=True)
+    print(*_alarms(strangers), sep="\n", flush=True)
     _report(arguments.out, [judge.row(p) for p in trial.altered(attacks)], strangers)
 
 

@@ -26,11 +26,12 @@ from .extraction import (
 from .features import LocalFeatures
 from .gallery import Gallery, Probe
 from .limits import Limits
-from .matching import Match, Steps, match
+from .matching import Match, match
 from .orientation import ORIENTATIONS, Orientation, negative, permute
 from .quality import TEXTURELESS_BELOW, quality
 from .search import Metric, nearest
 from .sketch import SKETCH_BYTES, sketch_distance
+from .steps import Steps
 from .symbols import FINGERPRINT_BYTES, Fingerprint, Fingerprints, pack, quantise, unpack
 from .threshold import Tail, Threshold, clopper_pearson
 from .verification import Verification, verify

@@ -64,13 +64,13 @@ def _matches(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Match each point to the one that is most alike, if both agree and no other comes near."""
     bits = 8 * a.shape[1]
-    distances = (bits - _signs(a) @ _signs(b).T) / 2  # sums of whole numbers: exact
+    alike = _signs(a) @ _signs(b).T  # bits that agree less those that differ: exact in float32
     rows = np.arange(len(a))
-    best = distances.argmin(axis=1)
-    mutual = distances.argmin(axis=0)[best] == rows
-    nearest = distances[rows, best]
-    distances[rows, best] = bits
-    second = distances.min(axis=1)
+    best = alike.argmax(axis=1)
+    mutual = alike.argmax(axis=0)[best] == rows
+    nearest = (bits - alike[rows, best]) / 2
+    alike[rows, best] = -bits
+    second = (bits - alike.max(axis=1)) / 2
     found = np.flatnonzero(mutual & (nearest <= _FARTHEST) & (nearest <= _RATIO * second))
     found = found[np.argsort(nearest[found], kind="stable")]
     return found, best[found]
