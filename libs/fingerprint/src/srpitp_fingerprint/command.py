@@ -23,6 +23,7 @@ from .extraction import Description, describe, extract
 from .gallery import Gallery
 from .matching import Match, match
 from .orientation import ORIENTATIONS, Orientation, permute
+from .steps import Steps
 from .views import VIEW_SETS, ViewSet
 from .workers import Workers
 
@@ -175,10 +176,11 @@ class _Protected:
     gallery: Gallery
     names: Sequence[str]
     views: ViewSet
+    steps: Steps
 
     @classmethod
     def set(cls, shared: Any) -> None:
-        cls.gallery, cls.names, cls.views = shared
+        cls.gallery, cls.names, cls.views, cls.steps = shared
         cv2.setNumThreads(1)
 
 
@@ -186,7 +188,7 @@ def _match_one(path: Path) -> dict[str, Any]:
     detected = _describe(path, views=_Protected.views, detected=True)
     if isinstance(detected, str):
         return {"error": detected}
-    found = match(detected, _Protected.gallery)
+    found = match(detected, _Protected.gallery, _Protected.steps)
     nearest = found[0] if found else None
     return _row(nearest, detected, _Protected.names[nearest.place] if nearest else "")
 
@@ -217,12 +219,17 @@ def _write_rows(arguments: argparse.Namespace, file: TextIO) -> int:
         arguments.protected, arguments.protected_views, arguments.processes
     )
     files = _files(arguments.detected)
+    steps = Steps().within(
+        arguments.false_alarms,
+        max(1, len(gallery)),
+        (len(VIEW_SETS[arguments.protected_views]), len(VIEW_SETS[arguments.detected_views])),
+    )
     matched: Workers[Path, dict[str, Any]] = Workers(
         _match_one,
         lambda path: {"error": _lost(path)},
         arguments.processes,
         _Protected.set,
-        (gallery, names, arguments.detected_views),
+        (gallery, names, arguments.detected_views, steps),
     )
     writer = csv.DictWriter(file, _COLUMNS, restval="")
     writer.writeheader()
@@ -285,6 +292,13 @@ def _parser() -> argparse.ArgumentParser:
     many.add_argument("protected", type=Path, metavar="PROTECTED_DIR")
     many.add_argument("detected", type=Path, metavar="DETECTED_DIR")
     many.add_argument("--csv", type=Path, required=True, help="a row for each detected file")
+    many.add_argument(
+        "--false-alarms",
+        type=float,
+        default=1000,
+        metavar="N",
+        help="so many of a million files that show nothing protected may be called similar",
+    )
     many.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N")
     many.set_defaults(run=_match)
     return parser
