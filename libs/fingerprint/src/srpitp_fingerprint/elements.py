@@ -58,7 +58,7 @@ _LEAST_ROWS, _LEAST_COLUMNS = 180, 220  # that are left where rows or columns ar
 _BANDS = MappingProxyType({ROWS: 6, COLUMNS: 2})
 _WEIGHT = 2**16  # what the weights of one third sum to; times 255, float32 is exact
 _TO_ELEMENTS = np.stack([np.abs(PIECE_PAIRS).sum(axis=0) / 8, *PIECE_PAIRS]).reshape(5, 9).T
-_CACHED_AXES = 512  # some 20 kB each
+_CACHED_AXES = 1024  # some 25 kB each
 
 # Half a Gaussian from its centre, in 16384ths, for columns and for rows of the 108 x 132 picture:
 # 3 pixels, standard deviation 0.95; 13 columns, 2.2, and 11 rows, 1.8.
