@@ -31,7 +31,7 @@ from srpitp_fingerprint import elements, extract, pack, quality, quantise
 from srpitp_fingerprint.decode import decode
 from srpitp_fingerprint.formats import read_header
 from srpitp_fingerprint.limits import Limits
-from srpitp_fingerprint.sketch import sketch
+from srpitp_fingerprint.sketch import sketches
 from srpitp_fingerprint.views import boxes
 
 SIZES = {"500x375": (500, 375), "12 MP": (4000, 3000)}
@@ -62,6 +62,11 @@ def imagehash_of(function: Callable[[Image.Image], Any], path: Path) -> Any:
         return function(image)
 
 
+def symbols(pieces: Any) -> Any:
+    """Take the last steps to fingerprints."""
+    return pack(quantise(*elements.elements_of_pieces(pieces)))
+
+
 def stages(path: Path) -> dict[str, Callable[[], Any]]:
     """Give each step of `extract` by itself, with its input at hand."""
     data = path.read_bytes()
@@ -69,10 +74,8 @@ def stages(path: Path) -> dict[str, Callable[[], Any]]:
     parts = {
         name: [b.part(*luma.shape) for b in boxes(luma, name).values()] for name in ("K1", "K6")
     }
-    pieces = elements.pieces_of_parts(luma, parts["K1"])[0]
-    a_d = elements.elements_of_pieces(pieces)
-    symbols = quantise(*a_d)
-    packed = pack(symbols).tobytes()
+    pieces = {views: elements.pieces_of_parts(luma, some) for views, some in parts.items()}
+    packed = symbols(pieces["K1"])[0]
     return {
         "read": path.read_bytes,
         "digest": lambda: hashlib.sha256(data).hexdigest(),
@@ -81,9 +84,10 @@ def stages(path: Path) -> dict[str, Callable[[], Any]]:
         "views K6": lambda: boxes(luma, "K6"),
         "pieces K1": lambda: elements.pieces_of_parts(luma, parts["K1"]),
         "pieces K6": lambda: elements.pieces_of_parts(luma, parts["K6"]),
-        "elements": lambda: elements.elements_of_pieces(pieces),
-        "quantise": lambda: pack(quantise(*a_d)).tobytes(),
-        "sketch": lambda: sketch(pieces),
+        "symbols K1": lambda: symbols(pieces["K1"]),
+        "symbols K6": lambda: symbols(pieces["K6"]),
+        "sketches K1": lambda: sketches(pieces["K1"]),
+        "sketches K6": lambda: sketches(pieces["K6"]),
         "quality": lambda: quality(packed),
     }
 

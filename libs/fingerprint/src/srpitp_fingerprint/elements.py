@@ -204,7 +204,7 @@ def halved(luma: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
 
 def pieces_of_parts(
     luma: NDArray[np.uint8], parts: Sequence[Part], profile: Profile = "robust"
-) -> list[NDArray[np.float64]]:
+) -> NDArray[np.float64]:
     """Compute the means of the pieces of several parts of a picture, for less than one by one.
 
     Parameters
@@ -216,28 +216,27 @@ def pieces_of_parts(
 
     Returns
     -------
-    list of float64 ndarray, shape (36, 36)
+    float64 ndarray, shape (parts, 36, 36)
         Grey levels; exact, since they are integers over a power of two.
     """
     if profile not in _SMOOTHING:
         raise ValueError(f"profile must be one of {', '.join(_SMOOTHING)}, not {profile!r}")
     means, rows, columns = halved(luma)
     bins = means.astype(np.float32)
-    found = []
-    for part in parts:
+    found = np.empty((len(parts), PIECES, PIECES))
+    for sums, part in zip(found, parts, strict=True):
         down = _bands(ROWS, profile, luma.shape[0], rows, part.top, part.bottom)
         across = _bands(COLUMNS, profile, luma.shape[1], columns, part.left, part.right)
-        sums = _weigh(across, _weigh(down, bins).T.astype(np.float64)).T
-        found.append(sums / _WEIGHT**2)
-    return found
+        sums[:] = _weigh(across, _weigh(down, bins).T.astype(np.float64)).T
+    return found / _WEIGHT**2
 
 
 def elements_of_pieces(
     pieces: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compute the elements, as `a_d_elements` gives them, from the means of the 36 x 36 pieces."""
-    blocks = pieces.reshape(BLOCKS, 3, BLOCKS, 3).swapaxes(1, 2).reshape(-1, 9)
-    elements = (blocks @ _TO_ELEMENTS).reshape(BLOCKS, BLOCKS, 5)
+    """Compute the elements, as `a_d_elements` gives them, from the means of (..., 36, 36) pieces."""
+    blocks = pieces.reshape(-1, BLOCKS, 3, BLOCKS, 3).swapaxes(2, 3).reshape(-1, 9)
+    elements = (blocks @ _TO_ELEMENTS).reshape(*pieces.shape[:-2], BLOCKS, BLOCKS, 5)
     return elements[..., 0], elements[..., 1:]
 
 
@@ -259,5 +258,4 @@ def a_d_elements(
     d_elements : float64 ndarray, shape (12, 12, 4)
         The four differences between opposite pieces, in grey levels -255..255.
     """
-    (pieces,) = pieces_of_parts(luma, [Part(0, 0, *luma.shape)], profile)
-    return elements_of_pieces(pieces)
+    return elements_of_pieces(pieces_of_parts(luma, [Part(0, 0, *luma.shape)], profile)[0])

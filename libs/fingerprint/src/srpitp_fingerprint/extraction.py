@@ -16,7 +16,7 @@ from .limits import Limits
 from .luma import luma_of
 from .panels import panel_boxes
 from .quality import TEXTURELESS_BELOW, quality
-from .sketch import sketch
+from .sketch import sketches
 from .symbols import pack, quantise
 from .views import ViewSet, boxes, trimmed_box
 
@@ -112,11 +112,6 @@ class Description:
     panels: tuple["Description", ...] = ()
 
 
-def _view(name: str, pieces: NDArray[np.float64]) -> View:
-    fingerprint = pack(quantise(*elements_of_pieces(pieces))).tobytes()
-    return View(name, fingerprint, sketch(pieces))
-
-
 def _read(path: str | os.PathLike[str], limits: Limits) -> bytes:
     most = limits.max_bytes
     file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
@@ -155,7 +150,11 @@ def _extraction(
 ) -> Extraction:
     placed = boxes(luma, view_set)
     pieces = pieces_of_parts(luma, [box.part(*luma.shape) for box in placed.values()], profile)
-    views = tuple(map(_view, placed, pieces))
+    packed = pack(quantise(*elements_of_pieces(pieces)))
+    views = tuple(
+        View(name, fingerprint.tobytes(), small.tobytes())
+        for name, fingerprint, small in zip(placed, packed, sketches(pieces), strict=True)
+    )
     score = quality(views[0].fingerprint)
     return Extraction(
         **about,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .elements import PIECES
 from .orientation import STEPS, Orientation
 
-__all__ = ["SKETCH_BYTES", "negative_sketch", "orient_sketch", "sketch", "sketch_distance"]
+__all__ = ["SKETCH_BYTES", "negative_sketch", "orient_sketch", "sketch_distance", "sketches"]
 
 _FREQUENCIES = 16
 SKETCH_BYTES = _FREQUENCIES**2 // 8
@@ -21,21 +21,21 @@ _WAVES = np.cos(
 )
 
 
-def sketch(means: NDArray[np.float64]) -> bytes:
-    """Sketch a view.
+def sketches(means: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Sketch some views.
 
     Parameters
     ----------
-    means : float64 ndarray, shape (36, 36)
-        Of its pieces.
+    means : float64 ndarray, shape (..., 36, 36)
+        Of their pieces.
 
     Returns
     -------
-    bytes
-        32 bytes, a bit for each frequency, row by row.
+    uint8 ndarray, shape (..., 32)
+        A bit for each frequency, row by row.
     """
     strengths = np.rint(_WAVES @ means @ _WAVES.T * PIECES)
-    return np.packbits(strengths.ravel() > 0).tobytes()
+    return np.packbits(strengths.reshape(*means.shape[:-2], -1) > 0, axis=-1)
 
 
 def orient_sketch(sketch: bytes, orientation: Orientation) -> bytes:

@@ -48,19 +48,20 @@ def quantise(
 
     Parameters
     ----------
-    a_elements : float ndarray, 144 values
+    a_elements : float ndarray, shape (..., 12, 12), or 144 values
         Grey levels: symbol 0 up to 64, 1 up to 128, 2 up to 192, 3 above.
-    d_elements : float ndarray, 576 values
+    d_elements : float ndarray, shape (..., 12, 12, 4), or 576 values
         Differences of grey levels: symbol 0 below -4, 1 below 0, 2 up to 4, 3 above.
 
     Returns
     -------
-    uint8 ndarray, shape (720,)
+    uint8 ndarray, shape (..., 720)
         Values 0..3.
     """
-    a = np.searchsorted(_A_THRESHOLDS, a_elements.ravel(), "right")
-    d = np.searchsorted(_D_THRESHOLDS, d_elements.ravel(), "right")
-    return np.concatenate([a, d]).astype(np.uint8)
+    several = a_elements.shape[:-2]
+    a = np.searchsorted(_A_THRESHOLDS, a_elements.reshape(*several, A_SYMBOLS), "right")
+    d = np.searchsorted(_D_THRESHOLDS, d_elements.reshape(*several, -1), "right")
+    return np.concatenate([a, d], axis=-1).astype(np.uint8)
 
 
 def pack(symbols: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ _PAPER = 0.6  # a line is of a bar if so much of it has one colour; letters cove
 _PICTURE = 0.04  # so many lines of picture in a row end a bar, of the whole length
 _LEAST = 0.2  # what is left of an axis at the least
 _PASSES = 2
-_AT_A_TIME = 16
+_NARROW = 12  # lines: most pictures have no bar, or a narrow one
 
 
 class Box(NamedTuple):
@@ -65,23 +65,18 @@ def _plain_lines(lines: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray(counts[:, 0] >= _PAPER * lines.shape[1])
 
 
-def _end_of_bar(lines: NDArray[np.uint8], run: int) -> int:
-    """Find the first row of `run` that are picture; the number of rows if there are none."""
-    for start in range(0, len(lines) - run + 1, _AT_A_TIME):  # a bar is narrow: few are looked at
-        plain = _plain_lines(lines[start : start + _AT_A_TIME + run - 1])
-        found = plain.tobytes().find(bytes(run))
-        if found >= 0:
-            return start + found
-    return len(lines)
-
-
 def _inner(lines: NDArray[np.uint8]) -> tuple[int, int]:
     """Find the first and the last row (exclusive) of the picture."""
     count = len(lines)
     run = max(2, round(_PICTURE * count))
-    first = _end_of_bar(lines, run)
-    last = count - _end_of_bar(lines[::-1], run)
-    return (first, last) if last - first >= _LEAST * count else (0, count)
+    for reach in (min(run + _NARROW, count), min(3 * (run + _NARROW), count), count):
+        ends = np.concatenate([lines[:reach], lines[: -reach - 1 : -1]])
+        plain = _plain_lines(ends).tobytes()
+        first, after = plain[:reach].find(bytes(run)), plain[reach:].find(bytes(run))
+        if first >= 0 and after >= 0:
+            last = count - after
+            return (first, last) if last - first >= _LEAST * count else (0, count)
+    return 0, count
 
 
 def content_box(luma: NDArray[np.uint8]) -> Box:
