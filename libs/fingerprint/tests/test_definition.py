@@ -1,5 +1,9 @@
 """The definition, written down a second time: literally, in float64, and slowly."""
 
+import os
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -139,6 +143,33 @@ def test_bytes_are_the_same_every_time_and_for_any_number_of_threads(scene):
             found |= {extract(luma).views[0].fingerprint for _ in range(2)}
     finally:
         cv2.setNumThreads(threads)
+    assert len(found) == 1
+
+
+PRINT_SUM = """
+import hashlib, numpy as np
+from srpitp_fingerprint.elements import Part, pieces_of_parts
+random, digest = np.random.default_rng(1), hashlib.sha256()
+for height, width in [(375, 500), (359, 439), (90, 400), (1080, 1920)]:
+    luma = random.integers(0, 256, (height, width), np.uint8)
+    parts = [Part(0, 0, height, width), Part(9, 7, height - 20, width - 11)]
+    digest.update(pieces_of_parts(luma, parts).tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_pieces_are_the_same_for_any_threads_and_processor_of_the_products():
+    products = [("1", "Haswell"), ("4", "Haswell"), ("4", "Nehalem"), ("3", "")]
+    found = {
+        subprocess.run(  # noqa: S603
+            [sys.executable, "-c", PRINT_SUM],
+            env=os.environ | {"OPENBLAS_NUM_THREADS": threads, "OPENBLAS_CORETYPE": processor},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads, processor in products
+    }
     assert len(found) == 1
 
 

@@ -234,7 +234,7 @@ def pieces_of_parts(
 def elements_of_pieces(
     pieces: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compute the elements, as `a_d_elements` gives them, from the means of (..., 36, 36) pieces."""
+    """Compute the elements, as `a_d_elements` gives them, from means of pieces (..., 36, 36)."""
     blocks = pieces.reshape(-1, BLOCKS, 3, BLOCKS, 3).swapaxes(2, 3).reshape(-1, 9)
     elements = (blocks @ _TO_ELEMENTS).reshape(*pieces.shape[:-2], BLOCKS, BLOCKS, 5)
     return elements[..., 0], elements[..., 1:]
