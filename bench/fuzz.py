@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from srpitp_fingerprint import ImageError, extract
+from srpitp_fingerprint import ImageError, describe
 
 SOUND = Path(__file__).parents[1] / "libs" / "fingerprint" / "tests" / "vectors" / "images"
 BATCH = 500
@@ -76,7 +76,7 @@ def batch(seed: int, count: int) -> tuple[Counter[str], NDArray[np.float64], flo
         data = mutate(files, random)
         start = time.perf_counter()
         try:
-            extract(data)
+            describe(data, detected=True)
             outcomes["fingerprint"] += 1
         except ImageError as error:
             outcomes[error.code] += 1
