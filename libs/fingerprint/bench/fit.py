@@ -3,6 +3,8 @@
 import argparse
 import json
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +34,7 @@ def _logistic(x: NDArray[np.float64], y: NDArray[np.bool_]) -> list[float]:
 
 def _row(found: Match) -> list[float]:
     v = found.verification
-    seen = (np.log1p(v.inliers), v.agreement) if v else (0.0, 0.0)
+    seen = (np.log1p(v.inliers), v.agreement, v.spread) if v else (0.0, 0.0, 0.0)
     return [*seen, found.nearness, float(np.log1p(found.points))]
 
 
@@ -65,16 +67,19 @@ def main() -> None:
         arguments.protected, arguments.strangers,
     )  # fmt: skip
 
-    def rows() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        gallery = Gallery([describe(p.data) for p in trial.protected_set()])
-        print(len(gallery), "protected", flush=True)
-        altered = [(p, describe(p.data, detected=True)) for p in trial.altered(attacks)]
-        found = np.array(_candidates(altered, gallery), np.float64)
-        print(len(altered), "altered", flush=True)
-        strangers = [(p, describe(p.data, detected=True)) for p in trial.stranger_set()]
-        return found, np.array(_candidates(strangers, gallery), np.float64)
+    def keep(name: str) -> Path | None:
+        return arguments.keep and arguments.keep / f"fit-{name}.pickle"
 
-    altered, strange = kept(arguments.keep and arguments.keep / "fit.pickle", rows)
+    def described(pictures: Iterator[Picture]) -> list[tuple[Picture, Description]]:
+        return [(replace(p, data=b""), describe(p.data, detected=True)) for p in pictures]
+
+    gallery = Gallery(kept(keep("set"), lambda: [describe(p.data) for p in trial.protected_set()]))
+    print(len(gallery), "protected", flush=True)
+    copies = kept(keep("altered"), lambda: described(trial.altered(attacks)))
+    altered = np.array(_candidates(copies, gallery), np.float64)
+    print(len(copies), "altered", flush=True)
+    outside = kept(keep("strangers"), lambda: described(trial.stranger_set()))
+    strange = np.array(_candidates(outside, gallery), np.float64)
     true = altered[altered[:, 1] == 1]
     x = np.concatenate([true[:, 2:], strange[:, 2:]])
     y = np.arange(len(x)) < len(true)
@@ -83,9 +88,9 @@ def main() -> None:
     near: dict[float, float] = defaultdict(lambda: -np.inf)
     for number, _, *row in strange.tolist():
         score[number] = max(score[number], weights[0] + float(np.dot(weights[1:], row)))
-        near[number] = max(near[number], -row[2])
+        near[number] = max(near[number], -row[3])
     fitted = {
-        "verification": _logistic(x[:, :2], y),
+        "verification": _logistic(x[:, :3], y),
         "match": weights,
         "nearness": Tail.fit(list(near.values()), arguments.protected, _COMPARISONS),
         "score": Tail.fit(list(score.values()), arguments.protected),

@@ -16,7 +16,7 @@ class Calibration:
     Attributes
     ----------
     verification : tuple of float
-        Of `Verification.score`: constant, log(1 + inliers), agreement.
+        Of `Verification.score`: constant, log(1 + inliers), agreement, spread.
     match : tuple of float
         Of `Match.score`: the same, then nearness, log(1 + points in common).
     nearness : Tail

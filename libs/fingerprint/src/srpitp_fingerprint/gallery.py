@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from .extraction import Description
 from .local_index import LocalIndex
 from .orientation import Orientation
-from .search import planes_of
+from .search import Planes, planes_of
 from .sketch import SKETCH_BYTES
-from .symbols import FINGERPRINT_BYTES, SYMBOLS, as_rows
+from .symbols import A_SYMBOLS, FINGERPRINT_BYTES, SYMBOLS, as_rows
 
 __all__ = ["Comparison", "Gallery", "Probe"]
 
 _AT_A_TIME = 8192  # compared at a time: the working set stays in the cache
+_USUALLY_PLAIN = 0.2
+_D_SYMBOLS = SYMBOLS - A_SYMBOLS
 _LOOKED_AT = (4, 6, 8, 10)
 """Words of the planes that a scan counts: four bands of blocks across the picture."""
 
@@ -40,6 +42,14 @@ class Comparison(NamedTuple):
     distance: NDArray[np.float64]
     decision: NDArray[np.float64]
     sketch: NDArray[np.float64]
+    plainness: NDArray[np.float64]
+    """How much of the plainer of both is without detail, beyond a fifth."""
+
+
+def _plain(planes: Planes) -> NDArray[np.float64]:
+    """Measure the share of weak D symbols above a fifth, as most photos have it."""
+    weak = np.bitwise_count(planes.weak).sum(axis=0, dtype=np.int64)
+    return np.asarray(np.maximum(0, weak / _D_SYMBOLS - _USUALLY_PLAIN))
 
 
 class Gallery:
@@ -71,6 +81,7 @@ class Gallery:
         self.first = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         self.index = LocalIndex([one.features for one in self.pictures])
         self._planes = planes_of(self.rows)
+        self._plain = _plain(self._planes)
         self._by_digest: dict[str, list[int]] = {}
         self._by_fingerprint: dict[bytes, list[int]] = {}
         for place, one in enumerate(self.pictures):
@@ -147,6 +158,7 @@ class Gallery:
             differing / SYMBOLS,
             (4 * differing + agreeing) / (4 * SYMBOLS),
             bits / (8 * SKETCH_BYTES),
+            np.maximum(_plain(queries)[probe], self._plain[rows]),
         )
 
     def _differing(

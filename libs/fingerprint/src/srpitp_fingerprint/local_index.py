@@ -15,13 +15,13 @@ from .features import DESCRIPTOR_BYTES, LocalFeatures
 __all__ = ["LocalIndex"]
 
 _FILED = 96  # points of each protected picture
-_TABLES, _KEY_BITS = 8, 18
+_TABLES, _MOST_KEY_BITS, _LEAST_KEY_BITS = 8, 20, 12
 _FARTHEST = 60  # Hamming distance of descriptors that count as the same point
-_CROWDED = 64  # points under one key that tell nothing any more
+_FARTHEST_WORD = 20  # of their first 64 bits, which are compared first
+_CROWDED = 32  # points under one key that tell nothing any more
 
-_BITS = np.random.default_rng(1).permutation(8 * DESCRIPTOR_BYTES)[: _TABLES * _KEY_BITS]
-_PLACES = _BITS.reshape(_TABLES, _KEY_BITS)
-_VALUES = (1 << np.arange(_KEY_BITS)).astype(np.int32)
+_PLACES = np.random.default_rng(1).permutation(8 * DESCRIPTOR_BYTES)[: _TABLES * _MOST_KEY_BITS]
+_PLACES = _PLACES.reshape(_TABLES, _MOST_KEY_BITS)
 
 
 def _filed(features: LocalFeatures) -> NDArray[np.int64]:
@@ -33,10 +33,11 @@ def _filed(features: LocalFeatures) -> NDArray[np.int64]:
     return np.sort(order[np.argsort(rank, kind="stable")[:_FILED]])
 
 
-def _keys(descriptors: NDArray[np.uint8]) -> NDArray[np.int32]:
+def _keys(descriptors: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
     """Give the key of each descriptor in each table, shape (tables, N)."""
-    bits = np.unpackbits(descriptors, axis=1)
-    return np.stack([bits[:, places] @ _VALUES for places in _PLACES])
+    values = 1 << np.arange(bits)
+    chosen = np.unpackbits(descriptors, axis=1)[:, _PLACES[:, :bits]]
+    return np.asarray((chosen @ values).T)
 
 
 def _words(descriptors: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -62,9 +63,13 @@ class LocalIndex:
             np.array([n for n, _, _ in chosen], np.int32),
             np.array([len(points) for _, _, points in chosen], np.int64),
         )
-        keys = _keys(descriptors)
+        self._first_word = np.ascontiguousarray(self._words[:, 0])
+        # As many keys as points, so that few share one.
+        fitting = max(1, len(descriptors)).bit_length()
+        self._key_bits = min(max(fitting, _LEAST_KEY_BITS), _MOST_KEY_BITS)
+        keys = _keys(descriptors, self._key_bits)
         self._order = np.argsort(keys, axis=1, kind="stable").astype(np.int32)
-        every_key = np.arange((1 << _KEY_BITS) + 1)
+        every_key = np.arange((1 << self._key_bits) + 1)
         self._starts = np.stack(
             [
                 np.searchsorted(row[order], every_key).astype(np.int32)
@@ -77,7 +82,7 @@ class LocalIndex:
     ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Give pairs of a query's point and a filed one that share a key."""
         queries, points = [], []
-        for table, keys in enumerate(_keys(descriptors)):
+        for table, keys in enumerate(_keys(descriptors, self._key_bits)):
             first = self._starts[table][keys]
             count = self._starts[table][keys + 1] - first
             count[count > _CROWDED] = 0
@@ -99,9 +104,10 @@ class LocalIndex:
             A point that is found in several pictures is shared out among them.
         """
         query, point = self._filed_alike(features.descriptors)
-        apart = self._words[point]
-        apart ^= _words(features.descriptors)[query]
-        near = np.bitwise_count(apart).sum(axis=1) <= _FARTHEST
+        words = _words(features.descriptors)
+        near = np.bitwise_count(self._first_word[point] ^ words[query, 0]) <= _FARTHEST_WORD
+        query, point = query[near], point[near]
+        near = np.bitwise_count(self._words[point] ^ words[query]).sum(axis=1) <= _FARTHEST
         pairs = np.unique(query[near] * np.int64(self._count) + self._picture[point[near]])
         query, picture = np.divmod(pairs, max(self._count, 1))
         shares = 1 / np.bincount(query, minlength=1)[query]

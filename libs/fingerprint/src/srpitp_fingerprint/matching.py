@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from .calibration import CALIBRATION
 from .distance import Verdict
 from .extraction import Description
-from .gallery import Gallery, Probe
+from .gallery import Comparison, Gallery, Probe
 from .orientation import negative, permute
 from .sketch import negative_sketch, orient_sketch
 from .steps import Steps
@@ -17,6 +17,7 @@ from .verification import Verification, verify
 
 __all__ = ["Match", "match"]
 
+_COMPARED_IN_FULL = 20  # pictures that are told of, of those whose sketches were compared
 _UNRELATED = 0.45  # sketch distance of other pictures that are near by their fingerprints
 
 
@@ -32,7 +33,7 @@ class Match:
     distance, decision_distance, sketch_distance : float
         Of the nearest views.
     nearness : float
-        The distances weighed together: small is near.
+        The distances and the plainness of both weighed together: small is near.
     points : float
         That both have in common, as far as they are filed.
     view : str
@@ -59,7 +60,7 @@ class Match:
 
 
 DEFAULT_STEPS = Steps()
-SKETCH_WEIGHT = 0.5
+_SKETCH_WEIGHT, _PLAINNESS_WEIGHT = 0.5, 0.5
 MIRRORING = ("hflip", "vflip", "transpose", "antitranspose")
 
 
@@ -88,9 +89,10 @@ def probes(picture: Description, steps: Steps = DEFAULT_STEPS) -> list[Probe]:
     return found
 
 
-def nearness(decision: NDArray[np.float64], sketch: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weigh the distances of fingerprints and of sketches together."""
-    return decision + SKETCH_WEIGHT * sketch
+def _nearness(pairs: Comparison, steps: Steps) -> NDArray[np.float64]:
+    """Weigh the distances: plain pictures, which share a layout easily, count as farther."""
+    sketches = pairs.sketch if steps.sketches else np.full_like(pairs.sketch, _UNRELATED)
+    return pairs.decision + _SKETCH_WEIGHT * sketches + _PLAINNESS_WEIGHT * pairs.plainness
 
 
 def _compared(
@@ -102,10 +104,11 @@ def _compared(
 ) -> list[Match]:
     """Compare pictures, each with its probe: the nearest first."""
     pairs = gallery.compare(places, renditions, which)
-    sketches = pairs.sketch if steps.sketches else np.full_like(pairs.sketch, _UNRELATED)
-    near = nearness(pairs.decision, sketches)
+    near = _nearness(pairs, steps)
     found: dict[int, Match] = {}
     for k in np.argsort(near, kind="stable").tolist():
+        if len(found) == _COMPARED_IN_FULL:
+            break
         number = int(pairs.which[k])
         if number not in found:
             place = int(places[number])
@@ -166,11 +169,12 @@ def _verified(
 
 
 def _score(found: Match, verification: Verification) -> float:
-    constant, inliers, agreement, near, points = CALIBRATION.match
+    constant, inliers, agreement, spread, near, points = CALIBRATION.match
     return (
         constant
         + inliers * math.log1p(verification.inliers)
         + agreement * verification.agreement
+        + spread * verification.spread
         + near * found.nearness
         + points * math.log1p(found.points)
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 __all__ = ["Tail", "Threshold", "clopper_pearson"]
 
 _PAPER_MEAN, _PAPER_VARIANCE, _PAPER_THRESHOLD = 0.6915, 0.0037, 0.4258
-_TAIL_SHARE = 0.05
+_TAIL_SHARE = 0.01
 _MILLION = 1_000_000
 
 
@@ -160,7 +160,7 @@ class Tail:
             With how many pictures each was compared, and how often with each.
         """
         values = np.sort(np.asarray(best, np.float64))
-        first = len(values) - max(2, round(_TAIL_SHARE * len(values)))
+        first = len(values) - max(10, round(_TAIL_SHARE * len(values)))
         start = float(values[first - 1])
         excess = values[first:] - start
         return cls(

@@ -206,7 +206,7 @@ def _of_wholes(
 
 def _spread(points: NDArray[np.float32], b: LocalFeatures, overlap: float) -> float:
     hull = cv2.convexHull(points)
-    return float(cv2.contourArea(hull)) / max(overlap * b.width * b.height, 1.0)
+    return min(1.0, float(cv2.contourArea(hull)) / max(overlap * b.width * b.height, 1.0))
 
 
 def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
@@ -234,13 +234,15 @@ def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
         return Verification(matches=len(i))
     agreement, overlap = _pixels(a, b, transform)
     inliers = int(inside.sum())
-    weights = CALIBRATION.verification
+    spread = _spread(b.points[j][inside], b, overlap)
+    constant, *weights = CALIBRATION.verification
+    seen = (math.log1p(inliers), agreement, spread)
     return Verification(
         inliers,
         len(i),
         _of_wholes(a, b, transform),
         overlap,
         agreement,
-        _spread(b.points[j][inside], b, overlap),
-        weights[0] + weights[1] * math.log1p(inliers) + weights[2] * agreement,
+        spread,
+        constant + sum(w * x for w, x in zip(weights, seen, strict=True)),
     )
