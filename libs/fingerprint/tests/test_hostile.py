@@ -54,9 +54,14 @@ def tiff(width, height, **more):
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
 
 
-def jpeg_head(width, height, bits=8):
-    frame = struct.pack(">HBHHB", 11, bits, height, width, 1) + b"\x01\x11\x00"
-    return b"\xff\xd8\xff\xc0" + frame + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00\xff\xd9"
+def jpeg_head(width, height, bits=8, frame=0xC0):
+    head = struct.pack(">HBHHB", 11, bits, height, width, 1) + b"\x01\x11\x00"
+    return (
+        b"\xff\xd8\xff"
+        + bytes([frame])
+        + head
+        + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00\xff\xd9"
+    )
 
 
 SIDE = 30_000
@@ -111,7 +116,11 @@ def test_what_is_no_image_is_named(data):
     [
         (jpeg_head(64, 64, bits=12), UnsupportedImageError, "12 bits"),
         (b"\xff\xd8\xff\xd9", BrokenImageError, "no picture"),
-        (jpeg_head(64, 64) + b"\xff\xda" * 100, BrokenImageError, "scans"),
+        (
+            jpeg_head(64, 64).replace(b"\xc0", b"\xc2") + b"\xff\xda" * 100,
+            BrokenImageError,
+            "scans",
+        ),
         (tiff(64, 64, _322=2**16, _323=2**16), BrokenImageError, "tiles"),
     ],
 )

@@ -14,44 +14,78 @@ from .errors import (
     TooManyPixelsError,
     UnsupportedImageError,
 )
-from .extraction import FP_VERSION, Extraction, View, extract
+from .extraction import (
+    FP_VERSION,
+    Description,
+    Extraction,
+    View,
+    describe,
+    extract,
+    local_features,
+)
+from .features import LocalFeatures
+from .gallery import Gallery, Probe
 from .limits import Limits
+from .matching import Match, match
 from .orientation import ORIENTATIONS, Orientation, negative, permute
 from .quality import TEXTURELESS_BELOW, quality
 from .search import Metric, nearest
+from .sketch import SKETCH_BYTES, sketch_distance
+from .steps import Steps
 from .symbols import FINGERPRINT_BYTES, Fingerprint, Fingerprints, pack, quantise, unpack
+from .threshold import Tail, Threshold, clopper_pearson
+from .verification import Verification, verify
+from .views import VIEW_SETS, ViewSet
 
 __all__ = [
     "FINGERPRINT_BYTES",
     "FP_VERSION",
     "ORIENTATIONS",
+    "SKETCH_BYTES",
     "TEXTURELESS_BELOW",
     "THRESHOLDS",
+    "VIEW_SETS",
     "BrokenImageError",
+    "Description",
     "EmptyImageError",
     "Extraction",
     "Fingerprint",
     "Fingerprints",
+    "Gallery",
     "ImageError",
     "ImageTooLargeError",
     "Limits",
+    "LocalFeatures",
+    "Match",
     "Metric",
     "Orientation",
+    "Probe",
     "Profile",
+    "Steps",
+    "Tail",
+    "Threshold",
     "TooManyPixelsError",
     "UnsupportedImageError",
     "Verdict",
+    "Verification",
     "View",
+    "ViewSet",
     "a_d_elements",
+    "clopper_pearson",
     "decision_distance",
+    "describe",
     "distance",
     "extract",
+    "local_features",
+    "match",
     "nearest",
     "negative",
     "pack",
     "permute",
     "quality",
     "quantise",
+    "sketch_distance",
     "unpack",
     "verdict",
+    "verify",
 ]

@@ -3,23 +3,45 @@
 The paper is Hu, Sheng, Mao, Wang, Zhong: "Spark-based real-time proactive image tracking
 protection model", EURASIP Journal on Information Security 2019:3. It leaves open the size's
 orientation, the filter's width and the eight pieces of a block; README.md says what was chosen.
+
+Resizing, smoothing and summing pieces are linear, and rows and columns are independent. So all
+three together are one matrix on either side of the luma: 36 sums of rows times 36 of columns, which
+are the 3 x 3 pieces of 12 x 12 blocks. The matrices hold integers, and no partial sum is too large
+for its type: the result is exact, whatever the order of summation, and so the same everywhere.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLOCKS", "COLUMNS", "PIECE_PAIRS", "ROWS", "Profile", "a_d_elements"]
+__all__ = [
+    "BLOCKS",
+    "COLUMNS",
+    "PIECES",
+    "PIECE_PAIRS",
+    "ROWS",
+    "Part",
+    "Profile",
+    "a_d_elements",
+    "elements_of_pieces",
+    "halved",
+    "pieces_of_parts",
+]
 
 Profile = Literal["paper", "robust"]
 """How much the picture is smoothed: as the paper has it, or for the best recall."""
 
-ROWS, COLUMNS = 108, 132
+ROWS: Final = 108
+COLUMNS: Final = 132
 BLOCKS = 12
 """Blocks along each axis; one has 9 rows and 11 columns."""
+PIECES = 3 * BLOCKS
+"""Pieces along each axis."""
 
 PIECE_PAIRS = np.array(
     [
@@ -31,48 +53,196 @@ PIECE_PAIRS = np.array(
 )
 """The four differences over the 3 x 3 pieces of a block; the centre piece is in none."""
 
-_BLOCK_ROWS, _BLOCK_COLUMNS = ROWS // BLOCKS, COLUMNS // BLOCKS
-_GREY_LEVEL = 64  # one of 256 grey levels, in 14 bits
-_PIECE_WEIGHT = _BLOCK_ROWS * _BLOCK_COLUMNS // 3  # 33: a ninth of the pixels, in thirds
+_LEAST_ROWS, _LEAST_COLUMNS = 180, 220  # that are left where rows or columns are halved
+# Parts of a product: each leaves out the zeros of its weights, and is too small for threads.
+_BANDS = MappingProxyType({ROWS: 6, COLUMNS: 2})
+_WEIGHT = 2**16  # what the weights of one third sum to; times 255, float32 is exact
+_TO_ELEMENTS = np.stack([np.abs(PIECE_PAIRS).sum(axis=0) / 8, *PIECE_PAIRS]).reshape(5, 9).T
+_CACHED_AXES = 1024  # some 25 kB each
 
-# Kernel (columns, rows), sigma across, sigma down; in pixels of the 108 x 132 picture.
-_SMOOTHING = MappingProxyType(
-    {"paper": ((3, 3), 0.95, 0.95), "robust": ((13, 11), 2.2, 1.8)},
+# Half a Gaussian from its centre, in 16384ths, for columns and for rows of the 108 x 132 picture:
+# 3 pixels, standard deviation 0.95; 13 columns, 2.2, and 11 rows, 1.8.
+_SMOOTHING: MappingProxyType[Profile, tuple[tuple[int, ...], tuple[int, ...]]] = MappingProxyType(
+    {
+        "paper": ((7623, 4380), (7623, 4380)),
+        "robust": ((2980, 2687, 1971, 1176, 571, 225, 72), (3638, 3118, 1963, 907, 308, 77)),
+    }
 )
 
 
-def _thirds(length: int) -> NDArray[np.int64]:
-    """Share out pixels to three equal parts: shape (3, length), in thirds of a pixel."""
-    thirds_of_pixels = np.repeat(np.arange(length), 3).reshape(3, length)
-    return np.stack([np.bincount(part, minlength=length) for part in thirds_of_pixels])
+class Part(NamedTuple):
+    """A part of a picture, in pixels: from row `top` and column `left` up to those named last."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
 
 
-def _weights() -> NDArray[np.float32]:
-    """Give the weights from the pixels of a block to its five sums, shape (99, 5)."""
-    rows, columns = _thirds(_BLOCK_ROWS), _thirds(_BLOCK_COLUMNS)
-    pieces = np.einsum("ir,jc->ijrc", rows, columns) // 3  # nine rows share out evenly
-    eight = np.abs(PIECE_PAIRS).sum(axis=0)
-    sums = np.tensordot(np.stack([eight, *PIECE_PAIRS]), pieces, axes=2)
-    return sums.reshape(5, -1).T.astype(np.float32)
+class _Band(NamedTuple):
+    """Some thirds of an axis: the bins that matter to them, and how much (thirds, bins)."""
+
+    bins: slice
+    weights: NDArray[Any]
 
 
-_WEIGHTS = _weights()
-_SCALES = np.float32(_GREY_LEVEL * _PIECE_WEIGHT) * np.array([8, 1, 1, 1, 1], np.float32)
+class _Grid(NamedTuple):
+    """How rows (or columns) of the 108 x 132 picture make up the thirds: shape (36, length + 1)."""
+
+    weights: NDArray[np.int64]
+    before: NDArray[np.int64]
+    """Sums of the weights before each row."""
 
 
-def _normalise(luma: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """Bring any size to 108 x 132, in 14 bits: 8 would turn near-flat areas into ties."""
-    height, width = luma.shape
-    fine = luma.astype(np.uint16) * np.uint16(_GREY_LEVEL)
-    # Shrinking comes first, so that a very long, very thin picture is never blown up.
-    small = (min(width, COLUMNS), min(height, ROWS))
-    shrunk = cv2.resize(fine, small, interpolation=cv2.INTER_AREA)
-    return cv2.resize(shrunk, (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR).astype(np.uint16)
+def _grid(length: int, kernel: tuple[int, ...]) -> _Grid:
+    """Smooth, then share: of a third that ends within a column, the column counts by its part."""
+    parts = np.arange(3 * length)
+    shares = np.zeros((PIECES, length), np.int64)
+    np.add.at(shares, (parts * BLOCKS // length, parts // 3), 1)
+    at = np.arange(length)
+    smooth = np.zeros((length, length), np.int64)
+    for offset in range(1 - len(kernel), len(kernel)):
+        np.add.at(smooth, (at, np.clip(at + offset, 0, length - 1)), kernel[abs(offset)])
+    weights = np.pad(shares @ smooth, ((0, 0), (0, 1)))
+    return _Grid(weights, np.cumsum(weights, axis=1) - weights)
+
+
+_GRIDS = MappingProxyType(
+    {
+        (axis, profile): _grid(axis, kernel)
+        for profile, kernels in _SMOOTHING.items()
+        for axis, kernel in zip((COLUMNS, ROWS), kernels, strict=True)
+    }
+)
+
+
+def _linear(size: int, length: int) -> NDArray[np.int64]:
+    """Interpolate between the centres of pixels, the outermost ones repeated: (size, length)."""
+    at = np.arange(size)
+    left, rest = np.divmod((2 * at + 1) * length - size, 2 * size)
+    weights = np.zeros((size, length), np.int64)
+    np.add.at(weights, (at, np.clip(left, 0, length - 1)), 2 * size - rest)
+    np.add.at(weights, (at, np.clip(left + 1, 0, length - 1)), rest)
+    return weights
+
+
+def _up_to(positions: NDArray[np.int64], length: int, grid: _Grid) -> NDArray[np.int64]:
+    """Sum the weights of all pixels before some positions on an axis, for each third."""
+    size = grid.weights.shape[1] - 1
+    if length < size:
+        weights = grid.weights[:, :-1] @ _linear(size, length)
+        before = np.cumsum(np.pad(weights, ((0, 0), (1, 0))), axis=1)
+        return np.asarray(before[:, positions])
+    cell, rest = np.divmod(positions * size, length)  # by area: a pixel counts by its share
+    return np.asarray(grid.before[:, cell] * length + grid.weights[:, cell] * rest)
+
+
+@lru_cache(_CACHED_AXES)
+def _bands(
+    axis: Literal[108, 132], profile: Profile, length: int, halvings: int, start: int, stop: int
+) -> tuple[_Band, ...]:
+    """Weigh the bins of an axis for each of its thirds.
+
+    Parameters
+    ----------
+    axis : {108, 132}
+        Rows, in float32, or columns, in float64: wide enough for all sums.
+    profile : {"robust", "paper"}
+    length : int
+        Pixels of the picture.
+    halvings : int
+        A bin has ``2 ** halvings`` pixels, and the last stands for what is left over.
+    start, stop : int
+        The part of the picture that counts.
+    """
+    edges = np.arange((length >> halvings) + 1) << halvings
+    edges[-1] = length
+    before = _up_to(np.clip(edges, start, stop) - start, stop - start, _GRIDS[axis, profile])
+    total = int(before[0, -1])
+    weights = np.diff((2 * _WEIGHT * before + total) // (2 * total), axis=1)
+    used = weights != 0
+    first, last = used.argmax(axis=1), len(edges) - 1 - used[:, ::-1].argmax(axis=1)
+    typed = weights.astype(np.float32 if axis == ROWS else np.float64)
+    bands = []
+    step = PIECES // _BANDS[axis]
+    for third in range(0, PIECES, step):
+        some = slice(third, third + step)
+        bins = slice(int(first[some].min()), int(last[some].max()))
+        bands.append(_Band(bins, np.ascontiguousarray(typed[some, bins])))
+    return tuple(bands)
+
+
+def _weigh(bands: tuple[_Band, ...], bins: NDArray[Any]) -> NDArray[Any]:
+    """Sum bins (bins, ...) to thirds (36, ...)."""
+    return np.concatenate([band.weights @ bins[band.bins] for band in bands])
+
+
+def halved(luma: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
+    """Take means of two rows, or of two columns, while many are left.
+
+    Parameters
+    ----------
+    luma : uint8 ndarray, shape (height, width)
+
+    Returns
+    -------
+    uint8 ndarray
+        Less than 360 rows and 440 columns. A last row or column that has no other is left out.
+    rows, columns : int
+        How often they were halved.
+    """
+    bins, rows, columns = luma, 0, 0
+    while True:
+        tall, wide = bins.shape[0] >= 2 * _LEAST_ROWS, bins.shape[1] >= 2 * _LEAST_COLUMNS
+        if not tall and not wide:
+            return bins, rows, columns
+        height, width = bins.shape[0] >> tall, bins.shape[1] >> wide
+        even = bins[: height << tall, : width << wide]
+        bins = np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        rows, columns = rows + tall, columns + wide
+
+
+def pieces_of_parts(
+    luma: NDArray[np.uint8], parts: Sequence[Part], profile: Profile = "robust"
+) -> NDArray[np.float64]:
+    """Compute the means of the pieces of several parts of a picture, for less than one by one.
+
+    Parameters
+    ----------
+    luma : uint8 ndarray, shape (height, width)
+    parts : sequence of Part
+        Of at least one pixel, within the picture.
+    profile : {"robust", "paper"}
+
+    Returns
+    -------
+    float64 ndarray, shape (parts, 36, 36)
+        Grey levels; exact, since they are integers over a power of two.
+    """
+    if profile not in _SMOOTHING:
+        raise ValueError(f"profile must be one of {', '.join(_SMOOTHING)}, not {profile!r}")
+    means, rows, columns = halved(luma)
+    bins = means.astype(np.float32)
+    found = np.empty((len(parts), PIECES, PIECES))
+    for sums, part in zip(found, parts, strict=True):
+        down = _bands(ROWS, profile, luma.shape[0], rows, part.top, part.bottom)
+        across = _bands(COLUMNS, profile, luma.shape[1], columns, part.left, part.right)
+        sums[:] = _weigh(across, _weigh(down, bins).T.astype(np.float64)).T
+    return found / _WEIGHT**2
+
+
+def elements_of_pieces(
+    pieces: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute the elements, as `a_d_elements` gives them, from means of pieces (..., 36, 36)."""
+    blocks = pieces.reshape(-1, BLOCKS, 3, BLOCKS, 3).swapaxes(2, 3).reshape(-1, 9)
+    elements = (blocks @ _TO_ELEMENTS).reshape(*pieces.shape[:-2], BLOCKS, BLOCKS, 5)
+    return elements[..., 0], elements[..., 1:]
 
 
 def a_d_elements(
     luma: NDArray[np.uint8], profile: Profile = "robust"
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Compute the elements before they are quantised.
 
     Parameters
@@ -83,19 +253,9 @@ def a_d_elements(
 
     Returns
     -------
-    a_elements : float32 ndarray, shape (12, 12)
+    a_elements : float64 ndarray, shape (12, 12)
         Mean of the eight pieces of each block, in grey levels 0..255.
-    d_elements : float32 ndarray, shape (12, 12, 4)
+    d_elements : float64 ndarray, shape (12, 12, 4)
         The four differences between opposite pieces, in grey levels -255..255.
     """
-    if profile not in _SMOOTHING:
-        raise ValueError(f"profile must be one of {', '.join(_SMOOTHING)}, not {profile!r}")
-    kernel, across, down = _SMOOTHING[profile]
-    smooth = cv2.GaussianBlur(
-        _normalise(luma), kernel, sigmaX=across, sigmaY=down, borderType=cv2.BORDER_REPLICATE
-    )
-    blocks = smooth.reshape(BLOCKS, _BLOCK_ROWS, BLOCKS, _BLOCK_COLUMNS).swapaxes(1, 2)
-    # Sums of integers below 2 ** 24: exact in float32, whatever their order.
-    sums = blocks.reshape(BLOCKS, BLOCKS, -1).astype(np.float32) @ _WEIGHTS
-    elements = sums / _SCALES
-    return elements[..., 0], elements[..., 1:]
+    return elements_of_pieces(pieces_of_parts(luma, [Part(0, 0, *luma.shape)], profile)[0])

@@ -2,22 +2,33 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .decode import decode
-from .elements import Profile, a_d_elements
+from .elements import Profile, elements_of_pieces, pieces_of_parts
+from .features import LocalFeatures, features_of_luma
 from .formats import Format
 from .limits import Limits
 from .luma import luma_of
+from .panels import panel_boxes
 from .quality import TEXTURELESS_BELOW, quality
+from .sketch import sketches
 from .symbols import pack, quantise
+from .views import ViewSet, boxes, trimmed_box
 
-__all__ = ["FP_VERSION", "Extraction", "View", "extract"]
+__all__ = [
+    "FP_VERSION",
+    "Description",
+    "Extraction",
+    "View",
+    "describe",
+    "extract",
+    "local_features",
+]
 
 FP_VERSION = 1
 """Version of the definition: fingerprints of different versions are not comparable."""
@@ -32,13 +43,16 @@ class View:
     Attributes
     ----------
     name : str
-        ``"whole"``: the picture as it is.
+        ``"whole"``: the picture as it is; see `VIEW_SETS`.
     fingerprint : bytes
         180 bytes.
+    sketch : bytes
+        32 bytes: the second, small fingerprint.
     """
 
     name: str
     fingerprint: bytes
+    sketch: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +91,86 @@ class Extraction:
     views: tuple[View, ...]
 
 
-def _fingerprint(luma: NDArray[np.uint8], profile: Profile) -> bytes:
-    return pack(quantise(*a_d_elements(luma, profile))).tobytes()
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What `describe` found: all that `match` looks at.
+
+    Attributes
+    ----------
+    extraction : Extraction
+    features : LocalFeatures or None
+        None if they were withheld: then the fingerprints decide alone.
+    mirrored : LocalFeatures or None
+        Of the picture flipped from left to right, by which flipped copies are verified.
+    panels : tuple of Description
+        Of the photos that a collage is made of.
+    """
+
+    extraction: Extraction
+    features: LocalFeatures | None = None
+    mirrored: LocalFeatures | None = None
+    panels: tuple["Description", ...] = ()
 
 
 def _read(path: str | os.PathLike[str], limits: Limits) -> bytes:
-    with Path(path).open("rb") as file:
-        return file.read(limits.max_bytes + 1)  # one more tells that it is too large
+    most = limits.max_bytes
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        if size := os.fstat(file).st_size:
+            return os.read(file, min(size, most) + 1)  # one more tells that it is too large
+        with os.fdopen(file, "rb", closefd=False) as pipe:  # or an empty file
+            return pipe.read(most + 1)
+    finally:
+        os.close(file)
+
+
+def _open(
+    data: bytes | str | os.PathLike[str] | NDArray[Any], limits: Limits
+) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """Decode: the luma, and what is known of the image before it is fingerprinted."""
+    if isinstance(data, np.ndarray):
+        height, width = (*data.shape, 0, 0)[:2]
+        limits.check_pixels(width, height)
+        digest = hashlib.sha256(f"{data.dtype} {data.shape}".encode() + data.tobytes())
+        about = {"width": width, "height": height, "format": "array", "frames": 1}
+        return luma_of(data), {"digest": digest.hexdigest(), **about}
+    content = data if isinstance(data, bytes) else _read(data, limits)
+    header, luma = decode(content, limits)
+    return luma, {
+        "digest": hashlib.sha256(content).hexdigest(),
+        "width": header.width,
+        "height": header.height,
+        "format": header.format,
+        "frames": header.frames,
+    }
+
+
+def _extraction(
+    luma: NDArray[np.uint8], about: dict[str, Any], profile: Profile, view_set: ViewSet
+) -> Extraction:
+    placed = boxes(luma, view_set)
+    pieces = pieces_of_parts(luma, [box.part(*luma.shape) for box in placed.values()], profile)
+    packed = pack(quantise(*elements_of_pieces(pieces)))
+    views = tuple(
+        View(name, fingerprint.tobytes(), small.tobytes())
+        for name, fingerprint, small in zip(placed, packed, sketches(pieces), strict=True)
+    )
+    score = quality(views[0].fingerprint)
+    return Extraction(
+        **about,
+        quality=score,
+        textureless=score < TEXTURELESS_BELOW,
+        profile=profile,
+        fp_version=FP_VERSION,
+        views=views,
+    )
 
 
 def extract(
     data: bytes | str | os.PathLike[str] | NDArray[Any],
     *,
     profile: Profile = "robust",
+    views: ViewSet = "K6",
     limits: Limits = _DEFAULT_LIMITS,
 ) -> Extraction:
     """Fingerprint an image.
@@ -100,6 +181,8 @@ def extract(
         An image file, where it lies, or its pixels: uint8 or uint16, shape (height, width) or
         (height, width, 1, 3 or 4), as grey, RGB or RGBA.
     profile : {"robust", "paper"}
+    views : {"K1", "K2", "K6", "K10", "Q1", "Q2", "Q6", "Q10"}
+        How many views of the picture, at most: K to register, Q to look for.
     limits : Limits
         Checked before anything is decoded.
 
@@ -114,28 +197,78 @@ def extract(
     OSError
         The path cannot be read.
     """
-    kind: Format | Literal["array"]
-    if isinstance(data, np.ndarray):
-        height, width = (*data.shape, 0, 0)[:2]
-        limits.check_pixels(width, height)
-        kind, frames, luma = "array", 1, luma_of(data)
-        digest = hashlib.sha256(f"{data.dtype} {data.shape}".encode() + data.tobytes())
-    else:
-        content = data if isinstance(data, bytes) else _read(data, limits)
-        header, luma = decode(content, limits)
-        width, height, kind, frames = header.width, header.height, header.format, header.frames
-        digest = hashlib.sha256(content)
-    fingerprint = _fingerprint(luma, profile)
-    score = quality(fingerprint)
-    return Extraction(
-        digest=digest.hexdigest(),
-        width=width,
-        height=height,
-        format=kind,
-        frames=frames,
-        quality=score,
-        textureless=score < TEXTURELESS_BELOW,
-        profile=profile,
-        fp_version=FP_VERSION,
-        views=(View("whole", fingerprint),),
+    luma, about = _open(data, limits)
+    return _extraction(luma, about, profile, views)
+
+
+def _description(
+    luma: NDArray[np.uint8], about: dict[str, Any], view_set: ViewSet, detected: bool
+) -> Description:
+    box = trimmed_box(luma)
+    mirrored = box._replace(left=1 - box.right, right=1 - box.left)
+    return Description(
+        _extraction(luma, about, "robust", view_set),
+        features_of_luma(luma, box),
+        features_of_luma(np.ascontiguousarray(luma[:, ::-1]), mirrored) if detected else None,
     )
+
+
+def describe(
+    data: bytes | str | os.PathLike[str] | NDArray[Any],
+    *,
+    detected: bool = False,
+    views: ViewSet | None = None,
+    limits: Limits = _DEFAULT_LIMITS,
+) -> Description:
+    """Fingerprint an image and find its local features, in the robust profile.
+
+    Parameters
+    ----------
+    data, limits
+        As of `extract`.
+    detected : bool
+        Whether the picture is to be looked for among protected ones: then it is described
+        mirrored too, and of a collage each photo.
+    views : ViewSet, optional
+        Of a detected picture Q2, else K6.
+
+    Returns
+    -------
+    Description
+
+    Raises
+    ------
+    ImageError, OSError
+        As `extract`.
+    """
+    luma, about = _open(data, limits)
+    view_set = views or ("Q2" if detected else "K6")
+    whole = _description(luma, about, view_set, detected)
+    if not detected:
+        return whole
+    panels = [box.cut(luma) for box in panel_boxes(luma)]
+    described = [_description(panel, about, view_set, detected) for panel in panels]
+    return replace(whole, panels=tuple(p for p in described if not p.extraction.textureless))
+
+
+def local_features(
+    data: bytes | str | os.PathLike[str] | NDArray[Any], *, limits: Limits = _DEFAULT_LIMITS
+) -> LocalFeatures:
+    """Find the local features of an image.
+
+    Parameters
+    ----------
+    data, limits
+        As of `extract`.
+
+    Returns
+    -------
+    LocalFeatures
+
+    Raises
+    ------
+    ImageError, OSError
+        As `extract`.
+    """
+    luma, _ = _open(data, limits)
+    return features_of_luma(luma, trimmed_box(luma))

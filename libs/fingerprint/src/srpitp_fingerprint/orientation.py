@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .elements import BLOCKS, PIECE_PAIRS
 from .symbols import A_SYMBOLS, Fingerprint, pack, unpack
 
-__all__ = ["ORIENTATIONS", "Orientation", "negative", "orient", "permute"]
+__all__ = ["ORIENTATIONS", "STEPS", "Orientation", "negative", "orient", "permute"]
 
 Orientation = Literal[
     "identity", "hflip", "rot180", "vflip", "transpose", "rot90cw", "antitranspose", "rot90ccw"
@@ -22,7 +22,7 @@ ORIENTATIONS: tuple[Orientation, ...] = get_args(Orientation)
 """All eight, in the order of EXIF: the one that shows tag value `v` upright is at `v - 1`."""
 
 # Every orientation is an optional exchange of the axes, then a step along the rows and columns.
-_STEPS = MappingProxyType(
+STEPS = MappingProxyType(
     {
         "identity": (False, 1, 1),
         "hflip": (False, 1, -1),
@@ -53,7 +53,7 @@ def orient(grid: NDArray[_Scalar], orientation: Orientation) -> NDArray[_Scalar]
     ndarray
         A view of `grid`.
     """
-    exchange, rows, columns = _STEPS[orientation]
+    exchange, rows, columns = STEPS[orientation]
     return (grid.swapaxes(0, 1) if exchange else grid)[::rows, ::columns]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .symbols import A_SYMBOLS, SYMBOLS, Fingerprints, as_rows, unpack
 
-__all__ = ["Metric", "nearest"]
+__all__ = ["Metric", "Planes", "nearest", "planes_of"]
 
 Metric = Literal["plain", "decision"]
 
@@ -22,7 +22,7 @@ _NOTHING = np.iinfo(np.int64).max
 _INDEX_BITS = 48
 
 
-class _Planes(NamedTuple):
+class Planes(NamedTuple):
     """Bits of N fingerprints: each field uint64, shape (12, N)."""
 
     high: NDArray[np.uint64]
@@ -38,15 +38,16 @@ def _words(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(padded.view(np.uint64).T)
 
 
-def _planes(rows: NDArray[np.uint8]) -> _Planes:
+def planes_of(rows: NDArray[np.uint8]) -> Planes:
+    """Lay out fingerprints of shape (N, 180) for comparing."""
     symbols = unpack(rows)
     high, low = symbols >= 2, (symbols & 1).astype(np.bool_)
     weak = high ^ low
     weak[:, :A_SYMBOLS] = False
-    return _Planes(_words(high), _words(low), _words(weak))
+    return Planes(_words(high), _words(low), _words(weak))
 
 
-def _quarters(queries: _Planes, protected: _Planes, metric: Metric) -> NDArray[np.uint16]:
+def _quarters(queries: Planes, protected: Planes, metric: Metric) -> NDArray[np.uint16]:
     """Count the distance of every pair in quarters of a symbol, shape (Q, N)."""
     shape = (queries.high.shape[1], protected.high.shape[1])
     differing, agreeing = np.zeros(shape, np.uint16), np.zeros(shape, np.uint16)
@@ -101,10 +102,10 @@ def nearest(
     # Distance and index share one integer: the smallest keys are the nearest, ties by index.
     best = np.full((len(query_rows), k), _NOTHING)
     query_planes = [
-        _planes(query_rows[at : at + _QUERIES]) for at in range(0, len(query_rows), _QUERIES)
+        planes_of(query_rows[at : at + _QUERIES]) for at in range(0, len(query_rows), _QUERIES)
     ]
     for start in range(0, len(protected_rows), _PROTECTED):
-        protected_planes = _planes(protected_rows[start : start + _PROTECTED])
+        protected_planes = planes_of(protected_rows[start : start + _PROTECTED])
         for block, planes in enumerate(query_planes):
             quarters = _quarters(planes, protected_planes, metric)
             found = best[block * _QUERIES : (block + 1) * _QUERIES]

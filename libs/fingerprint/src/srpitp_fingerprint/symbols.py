@@ -15,6 +15,7 @@ __all__ = [
     "SYMBOLS",
     "Fingerprint",
     "Fingerprints",
+    "as_packed",
     "as_rows",
     "pack",
     "quantise",
@@ -30,12 +31,16 @@ Fingerprint = bytes | NDArray[np.uint8]
 Fingerprints = NDArray[np.uint8] | Sequence[bytes]
 """Many fingerprints: an array of shape (N, 180), or a sequence."""
 
-_A_THRESHOLDS = np.array([64, 128, 192], np.float32)
-_D_THRESHOLD = np.float32(4)
+# Each is the first value of the next symbol.
+_A_THRESHOLDS = np.nextafter([64.0, 128.0, 192.0], 256)
+_D_THRESHOLDS = np.array([-4, 0, np.nextafter(4.0, 256)])
+_PLACES = np.array([1, 4, 16, 64], np.uint8)
 _SHIFTS = np.array([0, 2, 4, 6], np.uint8)
 
 
-def quantise(a_elements: NDArray[np.float32], d_elements: NDArray[np.float32]) -> NDArray[np.uint8]:
+def quantise(
+    a_elements: NDArray[np.floating], d_elements: NDArray[np.floating]
+) -> NDArray[np.uint8]:
     """Turn elements into symbols.
 
     The thresholds are fixed. They reproduce the distribution of distances that the paper states;
@@ -43,30 +48,29 @@ def quantise(a_elements: NDArray[np.float32], d_elements: NDArray[np.float32]) -
 
     Parameters
     ----------
-    a_elements : float32 ndarray, 144 values
+    a_elements : float ndarray, shape (..., 12, 12), or 144 values
         Grey levels: symbol 0 up to 64, 1 up to 128, 2 up to 192, 3 above.
-    d_elements : float32 ndarray, 576 values
+    d_elements : float ndarray, shape (..., 12, 12, 4), or 576 values
         Differences of grey levels: symbol 0 below -4, 1 below 0, 2 up to 4, 3 above.
 
     Returns
     -------
-    uint8 ndarray, shape (720,)
+    uint8 ndarray, shape (..., 720)
         Values 0..3.
     """
-    a = (a_elements.reshape(-1, 1) > _A_THRESHOLDS).sum(axis=1, dtype=np.uint8)
-    d = d_elements.ravel()
-    below = (d >= -_D_THRESHOLD).astype(np.uint8) + (d >= 0)
-    return np.concatenate([a, below + (d > _D_THRESHOLD)])
+    several = a_elements.shape[:-2]
+    a = np.searchsorted(_A_THRESHOLDS, a_elements.reshape(*several, A_SYMBOLS), "right")
+    d = np.searchsorted(_D_THRESHOLDS, d_elements.reshape(*several, -1), "right")
+    return np.concatenate([a, d], axis=-1).astype(np.uint8)
 
 
 def pack(symbols: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Pack symbols (..., 720) into bytes (..., 180)."""
-    quads = symbols.reshape(*symbols.shape[:-1], -1, 4)
-    return np.asarray(np.bitwise_or.reduce(quads << _SHIFTS, axis=-1), np.uint8)
+    return symbols.reshape(*symbols.shape[:-1], -1, 4) @ _PLACES
 
 
-def unpack(fingerprints: Fingerprint) -> NDArray[np.uint8]:
-    """Unpack bytes (..., 180) into symbols (..., 720)."""
+def as_packed(fingerprints: Fingerprint) -> NDArray[np.uint8]:
+    """View one fingerprint, or an array of them, as uint8 of shape (..., 180)."""
     packed = np.asarray(
         np.frombuffer(fingerprints, np.uint8) if isinstance(fingerprints, bytes) else fingerprints
     )
@@ -75,6 +79,12 @@ def unpack(fingerprints: Fingerprint) -> NDArray[np.uint8]:
             f"a fingerprint is {FINGERPRINT_BYTES} bytes (uint8), "
             f"not {packed.dtype} of shape {packed.shape}"
         )
+    return packed
+
+
+def unpack(fingerprints: Fingerprint) -> NDArray[np.uint8]:
+    """Unpack bytes (..., 180) into symbols (..., 720)."""
+    packed = as_packed(fingerprints)
     symbols = (packed[..., None] >> _SHIFTS) & np.uint8(3)
     return symbols.reshape(*packed.shape[:-1], SYMBOLS)
 

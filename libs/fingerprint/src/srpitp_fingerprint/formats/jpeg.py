@@ -12,6 +12,7 @@ FORMAT: Format = "jpeg"
 
 _END, _SCAN, _APP1 = 0xD9, 0xDA, 0xE1
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..15 without DHT, JPG, DAC
+_SEQUENTIAL = (0xC0, 0xC1)
 _ALONE = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})  # markers without a segment
 _MOST_SCANS = 100  # each costs a pass over the picture; encoders make about ten
 
@@ -25,6 +26,7 @@ def read(data: bytes) -> Header:
     """Read segments up to the first scan, then look for the end."""
     size: tuple[int, int] | None = None
     orientation = 1
+    whole = 0  # components of a scan that is the only one
     at = 2
     while True:
         at = data.find(b"\xff", at)
@@ -39,10 +41,11 @@ def read(data: bytes) -> Header:
             break
         (length,) = unpack_from(">H", data, at + 1)
         if marker in _FRAMES:
-            bits, height, width = unpack_from(">BHH", data, at + 3)
+            bits, height, width, components = unpack_from(">BHHB", data, at + 3)
             if bits != 8:
                 raise UnsupportedImageError(f"a JPEG of {bits} bits; save it with 8 bits")
             size = width, height
+            whole = components if marker in _SEQUENTIAL else 0
         elif marker == _APP1 and data.startswith(b"Exif\0\0", at + 3) and orientation == 1:
             orientation = exif_orientation(data[at + 9 : at + 1 + length])
         at += 1 + length
@@ -52,6 +55,6 @@ def read(data: bytes) -> Header:
     # telephones put previews and films there.
     if data.rfind(b"\xff\xd9", at) < 0:
         raise Truncated
-    if data.count(b"\xff\xda", at - 1) > _MOST_SCANS:
+    if data[at + 3] != whole and data.count(b"\xff\xda", at - 1) > _MOST_SCANS:
         raise BrokenImageError(f"the jpeg file has more than {_MOST_SCANS} scans; save it anew")
     return Header(FORMAT, *size, exif_orientation=orientation)

@@ -1,0 +1,179 @@
+"""Recall of every attack at one stranger alarmed in a thousand, beside PDQ, pHash and dHash.
+
+Nothing is fitted on what is judged: the thresholds are those that ship, chosen for the size of the
+protected set; they were fitted on photos of other sources. The peers' thresholds are taken from the
+very strangers that they are judged by, which favours them.
+"""
+
+import argparse
+import csv
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from peers import PDQ_USUAL, PEERS, nearest_bits
+from plots import plot_distances, plot_recall
+from trial import Picture, Trial, kept, ready, usual_trial_options
+
+from srpitp_fingerprint import (
+    ORIENTATIONS,
+    VIEW_SETS,
+    Description,
+    Gallery,
+    Steps,
+    Verdict,
+    clopper_pearson,
+    describe,
+    match,
+)
+
+_PER_MILLION = 1000
+_ALONE = Steps(orientations=ORIENTATIONS, index=False, verification=False, panels=False)
+
+
+def _with_views(one: Description, names: tuple[str, ...]) -> Description:
+    views = tuple(view for view in one.extraction.views if view.name in names)
+    return Description(replace(one.extraction, views=views), one.features)
+
+
+def _pixels(picture: Picture) -> NDArray[np.uint8]:
+    return cv2.imdecode(np.frombuffer(picture.data, np.uint8), cv2.IMREAD_COLOR)
+
+
+def _hashes(picture: Picture) -> dict[str, NDArray[np.uint8]]:
+    pixels = _pixels(picture)
+    return {name: of(pixels) for name, of in PEERS.items()}
+
+
+class Judge:
+    """The protected set, for every method, and what each says of a picture."""
+
+    def __init__(self, wide: list[Description], peers: list[dict[str, Any]]) -> None:
+        self.gallery = Gallery([_with_views(one, VIEW_SETS["K6"]) for one in wide])
+        self.wide = Gallery([_with_views(one, VIEW_SETS["K10"]) for one in wide])
+        self.peers = {name: np.stack([bits[name] for bits in peers]) for name in PEERS if peers}
+        self.steps = Steps().within(_PER_MILLION, len(wide))
+        self.alone = _ALONE.within(_PER_MILLION, len(wide), (10, 2))
+
+    def row(self, picture: Picture) -> dict[str, Any]:
+        """Judge one picture: what was found, how near, and by the peers' distances."""
+        described = describe(picture.data, detected=True)
+        row: dict[str, Any] = {"name": picture.name, "kind": picture.kind}
+        for method, found in (
+            ("cascade", match(described, self.gallery, self.steps)),
+            ("fingerprint", match(described, self.wide, self.alone)),
+        ):
+            places = {m.place for m in found if m.verdict is not Verdict.DISTINCT}
+            row[method] = picture.truth in places if picture.truth >= 0 else bool(places)
+            true = [m for m in found if m.place == picture.truth or picture.truth < 0]
+            row[f"{method} nearness"] = min((m.nearness for m in true), default=np.nan)
+            row[f"{method} score"] = max((m.score for m in true), default=-np.inf)
+        for name, bits in _hashes(picture).items() if self.peers else ():
+            apart = nearest_bits(bits, self.peers[name])
+            row[name] = int(apart[picture.truth] if picture.truth >= 0 else apart.min())
+        return row
+
+
+def _recall(
+    rows: list[dict[str, Any]], strangers: list[dict[str, Any]]
+) -> dict[str, dict[str, float]]:
+    """Share of copies found, by attack and method."""
+    allowed = round(len(strangers) * _PER_MILLION / 1e6)
+    peers = [name for name in PEERS if name in strangers[0]]
+    limits = {name: sorted(row[name] for row in strangers)[allowed] - 1 for name in peers}
+    by_attack = defaultdict(list)
+    for row in rows:
+        by_attack[row["kind"]].append(row)
+    return {
+        attack: {
+            "cascade": float(np.mean([row["cascade"] for row in of])),
+            "fingerprint": float(np.mean([row["fingerprint"] for row in of])),
+            **{name: float(np.mean([row[name] <= limits[name] for row in of])) for name in peers},
+            **({"PDQ at 31": float(np.mean([r["PDQ"] <= PDQ_USUAL for r in of]))} if peers else {}),
+        }
+        for attack, of in by_attack.items()
+    }
+
+
+def _alarms(strangers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Count the strangers that were alarmed, by kind."""
+    table = []
+    for method in ("cascade", "fingerprint"):
+        for kind in ("all", *sorted({row["kind"] for row in strangers})):
+            of = [row[method] for row in strangers if kind in ("all", row["kind"])]
+            low, high = clopper_pearson(sum(of), len(of))
+            table.append(
+                {"method": method, "strangers": kind, "count": len(of), "alarmed": sum(of),
+                 "promised": _PER_MILLION / 1e6 * len(of), "low": low, "high": high}
+            )  # fmt: skip
+    return table
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _report(out: Path, copies: list[dict[str, Any]], strangers: list[dict[str, Any]]) -> None:
+    recall = _recall(copies, strangers)
+    methods = list(next(iter(recall.values())))
+    groups = {
+        "mean of the 58": [a for a in recall if a[0] != "+"],
+        "mean of our own": [a for a in recall if a[0] == "+"],
+    }
+    for name, attacks in groups.items():
+        if attacks:
+            recall[name] = {m: float(np.mean([recall[a][m] for a in attacks])) for m in methods}
+    _write(out / "recall.csv", [{"attack": attack, **values} for attack, values in recall.items()])
+    _write(out / "alarms.csv", _alarms(strangers))
+    _write(out / "rows.csv", copies + strangers)
+    print(f"{'attack':22}", *(f"{m:>12}" for m in methods))
+    for attack, values in recall.items():
+        print(f"{attack:22}", *(f"{values[m]:12.3f}" for m in methods))
+    for row in _alarms(strangers):
+        print(row)
+    plot_recall(recall, out / "recall.png")
+
+
+def main() -> None:
+    """Measure, and write tables and plots."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    usual_trial_options(parser)
+    parser.add_argument("--originals", type=int, default=100)
+    parser.add_argument("--protected", type=int, default=10_000)
+    parser.add_argument("--strangers", type=int, default=4000)
+    parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--out", type=Path, default=Path("accuracy"))
+    arguments = parser.parse_args()
+    crowd, photos, attacks = ready(arguments)
+    trial = Trial(
+        photos[: arguments.originals], crowd, photos[arguments.originals :],
+        arguments.protected, arguments.strangers,
+    )  # fmt: skip
+
+    def keep(name: str) -> Path | None:
+        return arguments.keep and arguments.keep / f"{name}-{arguments.protected}.pickle"
+
+    wide = kept(
+        keep("protected"), lambda: [describe(p.data, views="K10") for p in trial.protected_set()]
+    )
+    peers = []
+    if arguments.peers:
+        peers = kept(keep("peers"), lambda: [_hashes(p) for p in trial.protected_set()])
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    plot_distances(wide, trial, attacks, arguments.out / "distances.png")
+    judge = Judge(wide, peers)
+    print(f"{len(wide)} protected", flush=True)
+    strangers = [judge.row(picture) for picture in trial.stranger_set()]
+    print(*_alarms(strangers), sep="\n", flush=True)
+    _report(arguments.out, [judge.row(p) for p in trial.altered(attacks)], strangers)
+
+
+if __name__ == "__main__":
+    main()

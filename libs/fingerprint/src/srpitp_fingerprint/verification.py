@@ -1,0 +1,248 @@
+"""Whether one picture shows another: local features matched, aligned, and pixels compared."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .calibration import CALIBRATION
+from .features import LONG_SIDE, LocalFeatures
+
+__all__ = ["Verification", "verify"]
+
+_RATIO, _FARTHEST = 0.88, 72  # of Hamming distances of descriptors
+_PAIRED = 64  # best matches of which every two propose a transform
+_PROPOSALS = 64
+_SCALES = (1 / 8, 8.0)
+_SCALE_SLACK, _TURN_SLACK = np.log(1.6), np.radians(25)
+_NEAR = 5.0  # pixels of the frame, for a first transform; half of it in the end
+_FEWEST = 4
+_TILE = 9
+_FLAT = 20.0  # variance of grey levels that counts as none
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verification:
+    """How well one picture is found in another.
+
+    Attributes
+    ----------
+    inliers : int
+        Points that agree on the transform.
+    matches : int
+        Points that looked alike.
+    transform : float64 ndarray, shape (2, 3), or None
+        From places in `a` to places in `b`, in fractions of the width and height of the whole
+        pictures; None if nothing agreed.
+    overlap : float
+        Share of `b` that `a` shows, in 0..1.
+    agreement : float
+        Correlation of the pixels where they overlap, in -1..1.
+    spread : float
+        Share of the overlap that lies between the agreeing points.
+    score : float
+        Log-odds, for a candidate, that they show the same picture.
+    """
+
+    inliers: int = 0
+    matches: int = 0
+    transform: NDArray[np.float64] | None = None
+    overlap: float = 0.0
+    agreement: float = 0.0
+    spread: float = 0.0
+    score: float = CALIBRATION.verification[0]
+
+
+def _signs(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.unpackbits(descriptors, axis=1).astype(np.float32) * 2 - 1
+
+
+def _matches(
+    a: NDArray[np.uint8], b: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Match each point to the one that is most alike, if both agree and no other comes near."""
+    bits = 8 * a.shape[1]
+    alike = _signs(a) @ _signs(b).T  # bits that agree less those that differ: exact in float32
+    rows = np.arange(len(a))
+    best = alike.argmax(axis=1)
+    mutual = alike.argmax(axis=0)[best] == rows
+    nearest = (bits - alike[rows, best]) / 2
+    alike[rows, best] = -bits
+    second = (bits - alike.max(axis=1)) / 2
+    found = np.flatnonzero(mutual & (nearest <= _FARTHEST) & (nearest <= _RATIO * second))
+    found = found[np.argsort(nearest[found], kind="stable")]
+    return found, best[found]
+
+
+def _complex(points: NDArray[np.float32]) -> NDArray[np.complex64]:
+    return np.asarray(points[:, 0] + 1j * points[:, 1], np.complex64)
+
+
+def _proposals(
+    p: NDArray[np.complex64],
+    q: NDArray[np.complex64],
+    log_scale: NDArray[np.float32],
+    turn: NDArray[np.float32],
+) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
+    """Propose similarities z -> factor * z + shift, from pairs of matches that agree with it."""
+    i, j = np.triu_indices(min(len(p), _PAIRED), 1)
+    apart = p[j] - p[i]
+    wide = np.abs(apart) >= 4 * _NEAR
+    i, j, apart = i[wide], j[wide], apart[wide]
+    factor = (q[j] - q[i]) / apart
+    size = np.log(np.maximum(np.abs(factor), 1e-6))
+    rotation = np.angle(factor)
+    sane = (size > np.log(_SCALES[0])) & (size < np.log(_SCALES[1]))
+    for k in (i, j):
+        sane &= np.abs(size - log_scale[k]) < _SCALE_SLACK
+        sane &= np.abs(np.angle(np.exp(1j * (rotation - turn[k])))) < _TURN_SLACK
+    kept = np.flatnonzero(sane)
+    if len(kept) > _PROPOSALS:  # evenly among them, best matches first
+        kept = kept[np.linspace(0, len(kept) - 1, _PROPOSALS).astype(np.int64)]
+    factor = factor[kept].astype(np.complex64)
+    return factor, q[i[kept]] - factor * p[i[kept]]
+
+
+def _affine(p: NDArray[np.float32], q: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Fit q = M p + t by least squares, held near to a similarity while points are few."""
+    centre_p, centre_q = p.mean(axis=0, dtype=np.float64), q.mean(axis=0, dtype=np.float64)
+    x, y = p - centre_p, q - centre_q
+    z, w = x[:, 0] + 1j * x[:, 1], y[:, 0] + 1j * y[:, 1]
+    factor = np.vdot(z, w) / max(np.vdot(z, z).real, 1e-9)
+    similarity = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    pull = np.eye(2) * (4.0 * LONG_SIDE)
+    matrix = np.linalg.solve(x.T @ x + pull, x.T @ y + pull @ similarity.T).T
+    return np.column_stack([matrix, centre_q - matrix @ centre_p])
+
+
+def _apply(transform: NDArray[np.float64], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(points @ transform[:, :2].T + transform[:, 2], np.float32)
+
+
+def _best_transform(
+    p: NDArray[np.float32],
+    q: NDArray[np.float32],
+    log_scale: NDArray[np.float32],
+    turn: NDArray[np.float32],
+) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_]]:
+    z, w = _complex(p), _complex(q)
+    factor, shift = _proposals(z, w, log_scale, turn)
+    if not len(factor):
+        return None, np.zeros(len(p), np.bool_)
+    # A point may be off by a pixel of its own frame: enlarging enlarges that too.
+    slack = _NEAR * np.maximum(np.abs(factor), 1)
+    near = np.abs(factor[:, None] * z + shift[:, None] - w) < slack[:, None]
+    inside = near[int(near.sum(axis=1).argmax())]
+    transform = None
+    for allowed in (0.8 * _NEAR, 0.6 * _NEAR):
+        if inside.sum() < _FEWEST:
+            return None, np.zeros(len(p), np.bool_)
+        transform = _affine(p[inside], q[inside])
+        scale = max(1.0, float(np.sqrt(abs(np.linalg.det(transform[:, :2])))))
+        off = np.hypot(*(_apply(transform, p) - q).T)
+        inside = off < allowed * scale
+    return transform, inside
+
+
+def _correlation(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.bool_]) -> float:
+    """Correlate within tiles, so that a common layout of light and dark does not count."""
+
+    def mean(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(cv2.blur(x, (_TILE, _TILE)), np.float32)
+
+    mean_a, mean_b = mean(a), mean(b)
+    variance_a = np.maximum(mean(a * a) - mean_a**2, 0)
+    variance_b = np.maximum(mean(b * b) - mean_b**2, 0)
+    covariance = mean(a * b) - mean_a * mean_b
+    local = covariance / (np.sqrt(variance_a * variance_b) + _FLAT)
+    return float(local[shown].mean())
+
+
+def _blurred(pixels: NDArray[np.float32], coarser: float) -> NDArray[np.float32]:
+    """Smooth a thumbnail to the sharpness of one that is so many times coarser."""
+    sigma = 0.5 * np.sqrt(coarser**2 - 1) + 1e-3
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), np.float32)
+
+
+def _pixels(
+    a: LocalFeatures, b: LocalFeatures, transform: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Compare aligned thumbnails, in the coarser of both: agreement and overlap."""
+    magnified = float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))
+    rows, columns = b.thumbnail.shape
+    to_b = np.array([columns / b.width, rows / b.height])
+    to_a = np.array([a.thumbnail.shape[1] / a.width, a.thumbnail.shape[0] / a.height])
+    # Pixels lie at whole numbers, and their edges half a pixel before: hence the halves.
+    matrix = to_b[:, None] * transform[:, :2] / to_a
+    shift = to_b * (transform[:, :2] @ (0.5 / to_a - 0.5) + transform[:, 2] + 0.5) - 0.5
+    warp = np.column_stack([matrix, shift])
+    source = a.thumbnail.astype(np.float32)
+    target = b.thumbnail.astype(np.float32)
+    if magnified < 1:  # `a` is finer here: smooth it before it is sampled
+        source = _blurred(source, 1 / magnified)
+    if magnified > 1:
+        target = _blurred(target, magnified)
+    warped = np.asarray(cv2.warpAffine(source, warp, (columns, rows)), np.float32)
+    shown = cv2.warpAffine(np.ones_like(source), warp, (columns, rows))
+    inside = shown > 0.99
+    overlap = float(inside.mean())
+    if inside.sum() < 2 * _TILE**2 // 3:
+        return 0.0, overlap
+    return _correlation(warped, target, inside), overlap
+
+
+def _of_wholes(
+    a: LocalFeatures, b: LocalFeatures, transform: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Turn a transform between frames into one between whole pictures, in fractions."""
+    to_a = np.array([a.width / a.box.columns, a.height / a.box.rows])
+    to_b = np.array([b.width / b.box.columns, b.height / b.box.rows])
+    matrix = transform[:, :2] * to_a / to_b[:, None]
+    corner = transform[:, :2] @ (-to_a * [a.box.left, a.box.top] - 0.5) + transform[:, 2] + 0.5
+    return np.column_stack([matrix, corner / to_b + [b.box.left, b.box.top]])
+
+
+def _spread(points: NDArray[np.float32], b: LocalFeatures, overlap: float) -> float:
+    hull = cv2.convexHull(points)
+    return min(1.0, float(cv2.contourArea(hull)) / max(overlap * b.width * b.height, 1.0))
+
+
+def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
+    """Look for one picture in another.
+
+    Parameters
+    ----------
+    a, b : LocalFeatures
+        Of the detected and of the protected picture. Flips are not seen: give the features of the
+        flipped picture.
+
+    Returns
+    -------
+    Verification
+    """
+    if min(len(a), len(b)) < _FEWEST:
+        return Verification()
+    i, j = _matches(a.descriptors, b.descriptors)
+    if len(i) < _FEWEST:
+        return Verification(matches=len(i))
+    log_scale = np.log(b.scales[j] / a.scales[i]).astype(np.float32)
+    turn = (b.angles[j].astype(np.float32) - a.angles[i]) * np.float32(2 * np.pi / 256)
+    transform, inside = _best_transform(a.points[i], b.points[j], log_scale, turn)
+    if transform is None:
+        return Verification(matches=len(i))
+    agreement, overlap = _pixels(a, b, transform)
+    inliers = int(inside.sum())
+    spread = _spread(b.points[j][inside], b, overlap)
+    constant, *weights = CALIBRATION.verification
+    seen = (math.log1p(inliers), agreement, spread)
+    return Verification(
+        inliers,
+        len(i),
+        _of_wholes(a, b, transform),
+        overlap,
+        agreement,
+        spread,
+        constant + sum(w * x for w, x in zip(weights, seen, strict=True)),
+    )

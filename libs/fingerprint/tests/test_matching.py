@@ -1,0 +1,187 @@
+"""The cascade, on pictures with corners: scenes under a pattern of squares."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from srpitp_fingerprint import (
+    ORIENTATIONS,
+    Gallery,
+    LocalFeatures,
+    Steps,
+    Verdict,
+    describe,
+    extract,
+    local_features,
+    match,
+    verify,
+)
+from srpitp_fingerprint.panels import panel_boxes
+
+
+def photo(seed, height=240, width=320):
+    """Make a picture with many corners; integers only."""
+    random = np.random.default_rng(seed)
+    picture = np.full((height, width), 120, np.uint8)
+    for _ in range(140):
+        y, x, h, w = random.integers(0, [height, width, 60, 60])
+        picture[y : y + h + 4, x : x + w + 4] = random.integers(0, 256)
+    return cv2.GaussianBlur(picture, (5, 5), 1)
+
+
+PHOTOS = [photo(seed) for seed in range(30)]
+
+
+@pytest.fixture(scope="module")
+def gallery():
+    return Gallery([describe(one) for one in PHOTOS])
+
+
+def collage(*four):
+    return np.vstack([np.hstack(four[:2]), np.hstack(four[2:])])
+
+
+def jpeg(picture, quality=70):
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+COPIES = {
+    "same": PHOTOS[7],
+    "jpeg": cv2.imdecode(np.frombuffer(jpeg(PHOTOS[7], 25), np.uint8), 0),
+    "crop": PHOTOS[7][40:200, 70:300],
+    "mirrored crop": PHOTOS[7][30:200, 50:300, ][:, ::-1],
+    "turned": np.rot90(PHOTOS[7]),
+    "negative": 255 - PHOTOS[7],
+    "bars": cv2.copyMakeBorder(PHOTOS[7], 50, 70, 0, 0, cv2.BORDER_CONSTANT, value=0),
+    "collage": collage(photo(91), PHOTOS[7], photo(92), photo(93)),
+    "beside": np.hstack([photo(94), PHOTOS[7]]),
+}  # fmt: skip
+
+
+def similar(picture, gallery, steps=None):
+    described = describe(np.ascontiguousarray(picture), detected=True)
+    found = match(described, gallery, steps or Steps())
+    return [one for one in found if one.verdict is not Verdict.DISTINCT]
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_copies_are_found_and_nothing_else(gallery, name):
+    assert [one.place for one in similar(COPIES[name], gallery)] == [7]
+
+
+@pytest.mark.parametrize("seed", range(40, 60))
+def test_strangers_are_not(gallery, seed):
+    assert similar(photo(seed), gallery) == []
+
+
+def test_same_pixels_are_exact(gallery):
+    [found] = similar(PHOTOS[3], gallery)
+    assert (found.place, found.verdict, found.distance) == (3, Verdict.EXACT, 0)
+
+
+def test_all_copies_in_a_collage_are_found(gallery):
+    picture = collage(*PHOTOS[10:14])
+    assert {one.place for one in similar(picture, gallery)} == {10, 11, 12, 13}
+
+
+def test_withheld_features_leave_the_fingerprints_to_decide():
+    hash_only = Gallery([replace(describe(one), features=None) for one in PHOTOS])
+    steps = Steps(orientations=ORIENTATIONS)
+    for name in ("jpeg", "turned", "negative", "bars"):
+        assert [one.place for one in similar(COPIES[name], hash_only, steps)] == [7]
+    assert similar(COPIES["collage"], hash_only, replace(steps, panels=False)) == []
+
+
+@pytest.mark.parametrize("off", ["fingerprints", "sketches", "index", "verification", "panels"])
+def test_each_step_can_be_left_out(gallery, off):
+    assert [one.place for one in similar(PHOTOS[5], gallery, Steps(**{off: False}))] == [5]
+
+
+def test_collage_needs_points_or_panels(gallery):
+    steps = Steps(index=False, panels=False)
+    assert similar(COPIES["collage"], gallery, steps) == []
+
+
+def test_empty_gallery_finds_nothing():
+    assert match(describe(PHOTOS[0], detected=True), Gallery([])) == []
+
+
+def test_textureless_pictures_match_for_exact_only():
+    plain = [np.full((80, 100), grey, np.uint8) for grey in (90, 100)]
+    gallery = Gallery([describe(one) for one in plain])
+    assert [one.place for one in similar(plain[1], gallery)] == [1]
+    assert similar(np.full((80, 100), 97, np.uint8), gallery) == []
+
+
+def test_results_repeat_for_any_number_of_threads(gallery):
+    threads = cv2.getNumThreads()
+    try:
+        seen = set()
+        for count in (1, 4):
+            cv2.setNumThreads(count)
+            best = similar(COPIES["crop"], gallery)[0]
+            seen.add((best.score, best.verification.transform.tobytes()))
+    finally:
+        cv2.setNumThreads(threads)
+    assert len(seen) == 1
+
+
+def test_verification_tells_the_transform():
+    a, b = (
+        local_features(np.ascontiguousarray(PHOTOS[7][40:200, 70:300])),
+        local_features(PHOTOS[7]),
+    )
+    found = verify(a, b)
+    assert found.inliers > 30
+    assert found.agreement > 0.6
+    assert found.overlap == pytest.approx(160 * 230 / (240 * 320), abs=0.06)
+    corners = found.transform @ np.array([[0, 0, 1], [1, 1, 1]]).T
+    expected = np.array([[70 / 320, 40 / 240], [300 / 320, 200 / 240]]).T
+    np.testing.assert_allclose(corners, expected, atol=0.01)
+
+
+def test_verification_of_strangers_is_low():
+    found = verify(local_features(photo(51)), local_features(photo(52)))
+    assert found.inliers < 8
+    assert found.score < 0
+
+
+def test_features_survive_packing():
+    features = local_features(PHOTOS[2])
+    packed = features.to_bytes()
+    again = LocalFeatures.from_bytes(packed)
+    assert again.to_bytes() == packed
+    assert len(packed) < 17_000
+    for name in ("points", "octaves", "angles", "descriptors", "thumbnail"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(features, name))
+    assert verify(again, features).inliers == len(features)
+
+
+@pytest.mark.parametrize("packed", [b"", b"\x02" + bytes(40), bytes([1, 9]) + bytes(30)])
+def test_other_bytes_are_no_features(packed):
+    with pytest.raises(ValueError, match="local features"):
+        LocalFeatures.from_bytes(packed)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 900), (20, 20), (3000, 2)])
+def test_any_picture_can_be_described(size):
+    described = describe(np.zeros(size, np.uint8), detected=True)
+    assert len(described.features) == 0
+    assert verify(described.features, described.features).inliers == 0
+
+
+def test_panels_lie_between_seams(scene):
+    boxes = panel_boxes(COPIES["collage"])
+    assert len(boxes) >= 4
+    assert sum(box.rows * box.columns for box in boxes) <= 1 + 1e-9
+    assert any(abs(box.right - 0.5) < 0.01 for box in boxes)
+    assert panel_boxes(scene(400, 520, 3)) == []
+
+
+def test_gallery_tells_whose_fingerprints_are_equal(gallery):
+    again = describe(jpeg(PHOTOS[4], 100))
+    assert gallery.exact(describe(PHOTOS[4])) == [4]
+    assert gallery.exact(again) in ([], [4])
+    assert extract(PHOTOS[4]).digest != again.extraction.digest
