@@ -52,7 +52,7 @@ def _next_image(stream: BinaryIO) -> bytes | None:
 
 def _answer(data: bytes, profile: Profile, limits: Limits) -> dict[str, Any]:
     try:
-        return _plain(extract(data, profile=profile, limits=limits))
+        return _plain(extract(data, profile=profile, views="K1", limits=limits))
     except ImageError as error:
         return {"code": error.code, "detail": str(error)}
     except MemoryError:
