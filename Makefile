@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROOMS := libs/fingerprint libs/contracts libs/servicekit libs/client .
 
-.PHONY: demo test lint types rooms unit lock clean help
+.PHONY: demo test lint types rooms unit openapi lock clean help
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -32,6 +32,10 @@ unit: $(VENV)/ready
 $(VENV)/ready: requirements.lock tools/setup.sh $(ROOMS:%=%/pyproject.toml)
 	PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh $(ROOMS)
 	@touch $@
+
+# Write down the services' interfaces.
+openapi: $(VENV)/ready
+	$(BIN)/python -m tools.openapi
 
 # Choose the versions anew (needs uv).
 lock:

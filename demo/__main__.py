@@ -19,9 +19,10 @@ from demo.report import Findings, table, write_html
 from demo.stage import staged
 from demo.system import SystemFailedError
 from srpitp import SrpitpError
+from srpitp_servicekit.embedded import EmbeddedMongoError
 
 _MARK = ".made-by-the-demo"
-_WIDTH_OF_THE_TABLE = 150
+_WIDTH_OF_THE_TABLE = 160
 
 
 def main() -> int:
@@ -30,19 +31,23 @@ def main() -> int:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH_OF_THE_TABLE
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         folder = _emptied(options.out)
         findings = run(folder, console, separate=options.separate)
     except KeyboardInterrupt:
         console.print("ended before its time")
         return 130
-    except (JourneyError, OSError, SrpitpError, SystemFailedError) as error:
+    except (EmbeddedMongoError, JourneyError, OSError, SrpitpError, SystemFailedError) as error:
         console.print(f"[red]failed:[/] {escape(str(error))}")
         return 1
     console.print(table(findings))
     for complaint in findings.complaints:
         console.print(f"[red]wrong:[/] {escape(complaint)}")
+    if not findings.complaints:
+        found = len(findings.rows)
+        console.print(
+            f"[green]All {found} copies were alerted exactly once, and nothing else was.[/]"
+        )
     console.print(f"report: {folder / 'report.html'}")
     return 1 if findings.complaints else 0
 
@@ -82,6 +87,9 @@ def _emptied(folder: Path) -> Path:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    # Ending everything takes a moment; a second Ctrl-C must not leave half of it running.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -93,4 +101,6 @@ def _parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(main())

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Self
 
 from demo import copies
@@ -45,6 +46,11 @@ class Row:
     def late(self) -> bool:
         """Whether the photo was registered when its copy had long been crawled."""
         return self.copy is copies.LATE
+
+
+def is_noted_at_once(match: Match) -> bool:
+    """Return whether a match needed no reviewer."""
+    return (match.decided_by or "").startswith("rule:")
 
 
 class Journey:
@@ -152,7 +158,7 @@ class Journey:
             self._site = site
             say(
                 f"{counts.pages_fetched} pages and {counts.images_fetched} images fetched; "
-                f"each image fingerprinted and stored"
+                "each image fingerprinted and stored"
             )
         self.complaints += judge_robots(self._website.log.since(0), FORBIDDEN)
 
@@ -161,14 +167,11 @@ class Journey:
         with self._step("4-7", "A new copy appears on one page; the site is crawled again") as say:
             before = len(self._website.log.entries)
             changed = self._website.add_copy(copies.NEW)
-            counts = self._crawl(self._site).counts
+            self._crawl(self._site)
             log = self._website.log.since(before)
             self.complaints += judge_recrawl(log, changed)
-            unchanged = counts.pages_unchanged + counts.images_unchanged
-            say(
-                f"{counts.pages_fetched} page and {counts.images_fetched} image fetched, "
-                f"{unchanged} times 304 Not Modified"
-            )
+            unchanged = sum(entry.status == HTTPStatus.NOT_MODIFIED for entry in log)
+            say(f"the page and the image were sent; {unchanged} times 304 Not Modified")
         self.complaints += judge_robots(log, FORBIDDEN)
 
     def register_late(self) -> None:
@@ -181,16 +184,18 @@ class Journey:
     def await_alerts(self, awaited: Collection[Copy]) -> None:
         """Review what needs it, until the copies are alerted."""
         pairs = {self._pair(copy) for copy in awaited}
-        with self._step("8-10", f"{len(pairs)} copies are matched, reviewed and alerted") as say:
-            reviewed = 0
+        what = "copies are" if len(pairs) > 1 else "copy is"
+        with self._step("8-10", f"{len(pairs)} {what} matched, reviewed and alerted") as say:
 
             def told() -> bool:
-                nonlocal reviewed
-                reviewed += self._review()
+                self._review()
                 return pairs <= {told.pair for told in self.told()}
 
             self._patience.until(told, "the alerts")
-            say(f"{reviewed} reviewed, {len(pairs)} alerts arrived")
+            noted = [item.event.data for item in self._receiver.alerts if item.event.data]
+            awaited_ones = [match for match in noted if self._pair_of(match) in pairs]
+            at_once = sum(is_noted_at_once(match) for match in awaited_ones)
+            say(f"{at_once} at once, {len(pairs) - at_once} when the reviewer had confirmed")
 
     def finish(self) -> None:
         """Wait until there is nothing more to come, then judge."""
@@ -202,7 +207,7 @@ class Journey:
                 pages = self._website.pages_showing(row.copy.name)
                 sightings = row.match.sightings
                 self.complaints += judge_sightings(pages, self._website.stated, sightings)
-            say(f"{len(self._receiver.alerts)} alerts, {self._receiver.repeats} came twice")
+            say(f"{len(self._receiver.alerts)} alerts, {self._receiver.repeats} repeated")
 
     def told(self) -> list[Told]:
         """Return every webhook that told of a match, repeats included."""
@@ -255,6 +260,7 @@ class Journey:
 
         def ended() -> bool:
             nonlocal crawl
+            self._review()  # a reviewer does not wait for the end of a crawl
             crawl = self._admin.crawls.get(crawl.id)
             return crawl.state in {CrawlState.FINISHED, CrawlState.FAILED}
 
@@ -278,7 +284,7 @@ class Journey:
 
     def _is_settled(self) -> bool:
         self._review()
-        if any(self._admin.detected.list(state=DetectedState.WAITING)):
+        if any(image.state is DetectedState.WAITING for image in self._admin.detected.list()):
             return False
         confirmed = list(self._owner.matches.list(state=MatchState.CONFIRMED))
         alerts = [alert for alert in self._owner.alerts.list() if alert.match is not None]

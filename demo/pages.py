@@ -135,9 +135,9 @@ class Website:
 
     @property
     def stated(self) -> dict[str, Stated]:
-        """What each page says; the server's Last-Modified where the page says nothing."""
+        """What each page says; its images' Last-Modified where it says nothing."""
         return {
-            address: Stated(page.uploader, page.uploaded_at or _PAGES_CHANGED)
+            address: Stated(page.uploader, page.uploaded_at or _IMAGES_CHANGED)
             for address, page in self._pages.items()
         }
 

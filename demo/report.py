@@ -15,7 +15,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from demo.journey import Row, Step
+from demo.journey import Row, Step, is_noted_at_once
 from demo.pages import Website
 from demo.photos import ALL, UNRELATED
 from demo.stage import Stage
@@ -32,6 +32,8 @@ class Findings:
     rows: Sequence[Row]
     steps: Sequence[Step]
     crawls: Sequence[Crawl]
+    registered: int
+    """How many photos are protected."""
     rejected: Sequence[Match]
     complaints: Sequence[str]
     repeats: int
@@ -47,6 +49,7 @@ class Findings:
             rows=journey.rows(),
             steps=journey.steps,
             crawls=journey.crawls,
+            registered=len(journey.protected),
             rejected=journey.rejected,
             complaints=journey.complaints,
             repeats=stage.receiver.repeats,
@@ -66,9 +69,9 @@ def table(findings: Findings) -> Table:
     drawn.add_column("copy\nalteration", no_wrap=True)
     drawn.add_column("verdict\nalerted", no_wrap=True)
     drawn.add_column("distance\ndecision", justify="right", no_wrap=True)
-    drawn.add_column("pages")
-    drawn.add_column("uploader\nstated in")
-    drawn.add_column("time\nstated in")
+    drawn.add_column("pages", overflow="fold")
+    drawn.add_column("uploader\nstated in", overflow="fold")
+    drawn.add_column("time\nstated in", overflow="fold")
     drawn.add_column("delay", justify="right", no_wrap=True)
     for row in findings.rows:
         match, seen = row.match, first_sighting(row)
@@ -97,6 +100,7 @@ def write_html(findings: Findings, website: Website, path: Path) -> None:
     pictures = {photo.key: photo.read() for photo in ALL} | {
         row.copy.name: website.image(row.copy.name) for row in findings.rows
     }
+    environment.tests["at_once"] = is_noted_at_once
     html = environment.get_template("report.html.j2").render(
         findings=findings,
         photos={photo.key: photo for photo in ALL},
@@ -113,7 +117,7 @@ def first_sighting(row: Row) -> Sighting | None:
 
 def how_decided(match: Match) -> str:
     """Return who noted the match."""
-    return "at once" if (match.decided_by or "").startswith("rule:") else "after review"
+    return "at once" if is_noted_at_once(match) else "after review"
 
 
 def minute(moment: str) -> str:

@@ -1,5 +1,6 @@
 """A web server on loopback with validators, 304, and an access log to assert on."""
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -127,6 +128,10 @@ def _handler(server: WebServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 30
+
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):  # the client was killed, or has enough
+                super().handle()
 
         def do_GET(self) -> None:
             path = urlsplit(self.path).path

@@ -39,7 +39,7 @@ from services.matcher.main import create_app as create_matcher
 from services.notification.main import create_app as create_notification
 from services.registration.main import create_app as create_registration
 from srpitp_contracts.names import ServiceName
-from srpitp_servicekit import problems, server
+from srpitp_servicekit import rendering, server
 from srpitp_servicekit.auth import new_secret
 from srpitp_servicekit.embedded import EmbeddedMongoError, running_mongod
 from srpitp_servicekit.problems import UnavailableError
@@ -71,7 +71,7 @@ def create_app(url: str) -> FastAPI:
             yield
 
     app = FastAPI(title="SRPITP", lifespan=lifespan, docs_url=None, openapi_url=None)
-    problems.install(app)
+    rendering.install(app)
 
     @app.get("/")
     async def index() -> dict[str, dict[str, str]]:
@@ -187,7 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"cannot listen on {where}: {error.strerror}; choose another with --port")
     try:
         with prepared(options.data_dir.absolute(), options.host, port) as url:
-            settings = ServiceSettings()  # type: ignore[call-arg]  # prepared() set the keys
+            settings = ServiceSettings()  # with the keys that prepared() set
             server.run(create_app(url), settings, port=port)
     except KeyboardInterrupt:
         return 0

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.crawler.service import CrawlerService
 from srpitp_contracts.crawling import (
@@ -17,6 +17,7 @@ from srpitp_contracts.crawling import (
 from srpitp_contracts.model import Identifier
 from srpitp_contracts.pages import Page
 from srpitp_servicekit.auth import AdminCaller, ReviewerCaller, ServiceCaller
+from srpitp_servicekit.idempotency import IdempotencyKey
 from srpitp_servicekit.paging import Cursor, Limit
 from srpitp_servicekit.problems import responses
 
@@ -29,10 +30,6 @@ def _service(request: Request) -> CrawlerService:
 
 
 Service = Annotated[CrawlerService, Depends(_service)]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(max_length=200, description="the same key makes the same site, however often sent"),
-]
 
 
 @router.post("/sites", tags=["sites"], status_code=201, responses=responses())

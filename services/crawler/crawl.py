@@ -2,7 +2,8 @@
 
 A process, since Scrapy's reactor runs once in each, and since what strangers' sites do to it must
 not do it to the service. It ends with its parent (standard input closes), within its memory, and
-as soon as its lease is lost. On success it returns 0; otherwise it says why on standard output.
+as soon as its lease is lost. On success it returns 0; otherwise it says why on standard output,
+where each image that it stored is an empty line.
 """
 
 import asyncio
@@ -39,10 +40,19 @@ from srpitp_servicekit.telemetry import configure_logging
 logger = logging.getLogger(__name__)
 
 _REPORT_SECONDS = 0.5
+_STANDARD_INPUT = 0
 
 
 class CrawlFailedError(Exception):
     """The crawl came to nothing; the text says why."""
+
+
+class ParentsOutbox(Outbox):
+    """Messages that the service sends: a line on our standard output says that there is one."""
+
+    def wake(self) -> None:
+        """Tell the service to send now what was added."""
+        print(flush=True)
 
 
 class Progress:
@@ -95,7 +105,7 @@ async def _crawl(reactor: Any, crawl_id: str, settings: Settings) -> None:
         open_database(settings, service=ServiceName.CRAWLER) as db,
         open_peers(settings) as peers,
     ):
-        store = FindingStore(db, Outbox(db, ServiceName.CRAWLER, peers))
+        store = FindingStore(db, ParentsOutbox(db, ServiceName.CRAWLER, peers))
         found = await store.running_crawl(crawl_id)
         if found is None:
             raise CrawlFailedError("there is no such crawl under a lease")
@@ -110,6 +120,10 @@ async def _crawl(reactor: Any, crawl_id: str, settings: Settings) -> None:
             await runner.crawl(crawler, site=site, intake=intake)
         if progress.failure:
             raise CrawlFailedError(progress.failure)
+        if left := crawler.spider.not_fingerprinted:
+            raise CrawlFailedError(
+                f"the fingerprint service was away; images that wait for it: {left}"
+            )
         if reason := crawler.spider.start_failure:
             reason = resolver.refused.get(urlsplit(site.address).hostname or "", reason)
             raise CrawlFailedError(f"{site.address} could not be crawled: {reason}")
@@ -119,7 +133,9 @@ def _end_with_parent() -> None:
     """End as soon as the service ends, however it ended: it holds our standard input open."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not by sys.stdin: a thread that is inside of it aborts the interpreter's shutdown.
+        while os.read(_STANDARD_INPUT, 1024):
+            pass
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

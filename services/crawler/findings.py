@@ -120,7 +120,9 @@ class FindingStore:
             await self.save_state(state, session=session)
             return is_new
 
-        return await transaction(self._db, work)
+        is_new = await transaction(self._db, work)
+        self._outbox.wake()
+        return is_new
 
     async def see_again(
         self, state: ImageState, sightings: Sequence[Sighting], expires_at: datetime

@@ -39,7 +39,7 @@ _MAX_HEADERS = 64
 _MAX_HEADER_LENGTH = 1000
 _HEADER_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _LAST_MODIFIED_CONFIDENCE = 0.3
-_FIRST_WAIT_SECONDS = 0.25
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.25, 2.0
 
 
 class FingerprintAwayError(Exception):
@@ -125,10 +125,10 @@ class Intake:
 
         It is saved before its images are asked for, so that none of them is lost by a kill.
         """
-        self._counted["pages_fetched"] += 1
+        not_modified = answer.status == httpx.codes.NOT_MODIFIED
+        self._counted["pages_unchanged" if not_modified else "pages_fetched"] += 1
         validators = _validators(answer)
-        if known and (answer.status == httpx.codes.NOT_MODIFIED or known.digest == answer.digest):
-            self._counted["pages_unchanged"] += 1
+        if known and (not_modified or known.digest == answer.digest):
             state = known.seen(
                 self._crawl.id, utc_now(), final_address=answer.address, **validators
             )
@@ -251,10 +251,11 @@ class Intake:
                 try:
                     return await self._ask(data)
                 except httpx.HTTPError as error:
-                    if time.monotonic() + wait > deadline:
+                    left = deadline - time.monotonic()
+                    if left <= 0:
                         raise FingerprintAwayError(str(error) or type(error).__name__) from error
-                await asyncio.sleep(wait)
-                wait *= 2
+                await asyncio.sleep(min(wait, left))
+                wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
 
     async def _ask(self, data: bytes) -> Extraction:
         answer = await self._peers.post_bytes(ServiceName.FINGERPRINT, "/v1/fingerprints", data)

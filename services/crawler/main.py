@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.db = db
             app.state.authenticator = Authenticator(db, settings)
             app.state.service = service
-            async with outbox.running(), runner.running(service):
+            async with outbox.running(), runner.running(service, outbox.wake):
                 yield
 
     return build_app(

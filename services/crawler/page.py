@@ -90,8 +90,8 @@ def read_page(body: bytes, address: str, content_type: str | None = None) -> Pag
         tree = lxml.html.document_fromstring(clean, parser=parser)
     except (lxml.etree.LxmlError, ValueError):  # nothing in it that could be a page
         return Page()
-    base = next((absolute(found.get("href"), address) for found in tree.iter("base")), None)
-    return _Reader(tree, base or address).read()
+    bases = (absolute(found.get("href"), address) for found in tree.iter("base"))
+    return _Reader(tree, next((base for base in bases if base), address)).read()
 
 
 class _Reader:
@@ -117,7 +117,7 @@ class _Reader:
         for address, stated in linked.images.items():
             self._note(address, stated)
         of_all = Statements()
-        for stated in (linked.page, in_head(self._metas), of_page(self._tree)):
+        for stated in (linked.page, in_head(self._metas), of_page(self._tree, surroundings)):
             of_all.add(stated)
         return Page(
             title=self._title(),
@@ -192,11 +192,12 @@ def _best_of(image: HtmlElement) -> str | None:
     is the plain format, before the ``source`` elements of its ``picture``.
     """
     elements = [image]
-    parent = image.getparent()
-    if parent is not None and parent.tag == "picture":
+    # Not merely the parent: this parser puts an image into the ``source`` that stands before it.
+    picture = next(image.iterancestors("picture"), None)
+    if picture is not None:
         elements += [
             source
-            for source in parent.iter("source")
+            for source in picture.iter("source")
             if not source.get("type", "").lower().startswith(_UNREADABLE_TYPES)
         ]
     found = [

@@ -5,7 +5,7 @@ import logging
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
@@ -50,8 +50,19 @@ class CrawlRunner:
         self._loop.wake()
 
     @asynccontextmanager
-    async def running(self, service: CrawlerService) -> AsyncIterator[None]:
-        """Schedule, run and sweep for as long as the block lasts."""
+    async def running(
+        self, service: CrawlerService, on_image: Callable[[], None]
+    ) -> AsyncIterator[None]:
+        """Schedule, run and sweep for as long as the block lasts.
+
+        Parameters
+        ----------
+        service
+            Decides what is due.
+        on_image
+            Called when a crawl's process has stored an image.
+        """
+        self._on_image = on_image
 
         async def schedule() -> bool:
             if scheduled := await service.schedule_one():
@@ -111,7 +122,10 @@ class CrawlRunner:
             stderr=PIPE,
         )
         limit = self._settings.crawl_timeout_seconds
-        output = asyncio.gather(_tail(process.stdout), _tail(process.stderr, pass_on=True))
+        output = asyncio.gather(
+            _tail(process.stdout, lambda _: self._on_image()),
+            _tail(process.stderr, sys.stderr.write),
+        )
         try:
             async with asyncio.timeout(limit):
                 if not await self._watch(process, claimed):
@@ -141,13 +155,12 @@ class CrawlRunner:
                 logger.warning("the lease of %s was not renewed: %s", claimed["_id"], error)
 
 
-async def _tail(stream: asyncio.StreamReader | None, *, pass_on: bool = False) -> str:
-    """Return the last lines of a stream, once it has ended."""
+async def _tail(stream: asyncio.StreamReader | None, on_line: Callable[[str], object]) -> str:
+    """Return the last lines of a stream, once it has ended; each is told of as it comes."""
     lines: deque[str] = deque(maxlen=_TAIL_LINES)
     while stream and (line := await _line(stream)):
         lines.append(line)
-        if pass_on:
-            sys.stderr.write(line)
+        on_line(line)
     return "".join(lines).strip()[-_MAX_ERROR:]
 
 

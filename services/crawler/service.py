@@ -23,22 +23,16 @@ from srpitp_contracts.identifiers import derived_id, random_id
 from srpitp_contracts.matching import MatchingOutcome
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.pages import Page
-from srpitp_contracts.problems import ProblemCode
 from srpitp_servicekit.auth import Caller
 from srpitp_servicekit.blobs import BlobStore
 from srpitp_servicekit.egress import AddressPolicy
+from srpitp_servicekit.idempotency import IdempotencyKeyReusedError, id_for
 from srpitp_servicekit.problems import (
     AddressUnreachableError,
     ConflictError,
     InvalidRequestError,
     NotFoundError,
 )
-
-
-class IdempotencyKeyReusedError(InvalidRequestError):
-    """A key that made one site is sent with the request for another."""
-
-    code = ProblemCode.IDEMPOTENCY_KEY_REUSED
 
 
 class CrawlerService:
@@ -80,9 +74,7 @@ class CrawlerService:
         now = utc_now()
         site = Site(
             **request.model_dump(exclude={"address"}),
-            id=derived_id(caller.key_id, "sites", idempotency_key)
-            if idempotency_key
-            else random_id(),
+            id=id_for(caller, "sites", idempotency_key),
             address=address,
             created_at=now,
             next_crawl_at=now,
@@ -95,7 +87,7 @@ class CrawlerService:
         made = await self.site(site.id)
         same = {"address", *SiteRequest.model_fields}
         if made.model_dump(include=same) != site.model_dump(include=same):
-            raise IdempotencyKeyReusedError("This Idempotency-Key made another site.")
+            raise IdempotencyKeyReusedError
         return made
 
     async def site(self, site_id: str) -> Site:

@@ -24,10 +24,15 @@ logger = logging.getLogger(__name__)
 
 _IMAGES_FIRST = 1_000_000
 _NOT_MODIFIED = 304
+_ROBOTS_FORBID = "Forbidden by robots.txt"  # what Scrapy's middleware says
 # A server that can choose sends what most others would copy, too.
 _ACCEPT_IMAGE = "image/jpeg,image/png,image/webp,image/*;q=0.8,*/*;q=0.5"
 
 Requests = AsyncIterator[Request]
+
+
+class NotOnSiteError(IgnoreRequest):
+    """A page lies elsewhere, and was not asked for."""
 
 
 class SiteSpider(scrapy.Spider):
@@ -54,6 +59,8 @@ class SiteSpider(scrapy.Spider):
         self._failed: set[str] = set()
         self.start_failure: str | None = None
         """Why there is nothing to walk."""
+        self.not_fingerprinted = 0
+        """How many images wait for the fingerprint service: the crawl is not done without them."""
 
     async def start(self) -> Requests:
         """Begin at the site's address."""
@@ -157,10 +164,9 @@ class SiteSpider(scrapy.Spider):
             self._give_up_image(key)
             if not isinstance(error, FingerprintAwayError):
                 raise
-            logger.warning(
-                "%s was not fingerprinted, the next crawl tries again: %s", address, error
-            )
+            logger.warning("%s was not fingerprinted: %s", address, error)
             self._intake.count_failure()
+            self.not_fingerprinted += 1
             return
         if state is None:
             yield self._image_request(address, None)
@@ -185,8 +191,8 @@ class SiteSpider(scrapy.Spider):
         self._failed.add(key)
 
     def _note_failure(self, failure: Any) -> None:
-        if failure.check(IgnoreRequest) and not hasattr(failure.value, "response"):
-            logger.debug("not asked for: %s", failure.getErrorMessage())  # robots.txt, off the site
+        if failure.check(NotOnSiteError) or failure.getErrorMessage() == _ROBOTS_FORBID:
+            logger.debug("%s was not asked for: %s", failure.request.url, _reason(failure))
         else:
             logger.info("%s failed: %s", failure.request.url, _reason(failure))
             self._intake.count_failure()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
+from itertools import islice
 
 from lxml.html import HtmlElement
 
@@ -19,6 +20,7 @@ from srpitp_contracts.crawling import Statement
 
 _MAX_TEXT = 200
 _MAX_BYLINE = 120
+_MAX_BESIDE = 100  # bylines or times: of more, none is that of one image
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)  # before the web: a zero that someone formatted
 _GAP_BEFORE_ZONE = re.compile(r"\s+(?=[+-]\d\d:?\d\d$)")
 _BYLINE_WORDS = frozenset(
@@ -127,18 +129,27 @@ def in_head(metas: Iterable[tuple[str, str]]) -> Statements:
     return found
 
 
-def of_page(tree: HtmlElement) -> Statements:
+def of_page(tree: HtmlElement, surroundings: "Surroundings") -> Statements:
     """Return what a page's text states of its only author and its only time.
 
-    A page that names several, such as a gallery, says nothing of an image that stands apart.
+    A page that names several, such as a gallery, says nothing of an image that stands apart; and
+    what stands beside one image is said of that image.
     """
     found = Statements()
-    people = {_byline(element): source for element, source in _bylines(tree)}
+    people = {
+        _byline(element): source
+        for element, source in islice(_bylines(tree), _MAX_BESIDE)
+        if not surroundings.hold(element)
+    }
     people.pop("", None)
     if len(people) == 1:
         [(name, source)] = people.items()
         found.add_person(name, f"page:{source}", 0.55 if source == "rel=author" else 0.4)
-    times = {element.get("datetime", "") for element in tree.iter("time")} - {""}
+    times = {
+        element.get("datetime", "")
+        for element in islice(tree.iter("time"), _MAX_BESIDE)
+        if not surroundings.hold(element)
+    } - {""}
     if len(times) == 1:
         found.add_time(times.pop(), "page:time", 0.4)
     return found
@@ -166,6 +177,10 @@ class Surroundings:
             card = element
         return Statements() if card is None else self._once(card, "card", 0.65)
 
+    def hold(self, element: HtmlElement) -> bool:
+        """Return whether an element stands beside an image that was asked for."""
+        return any(outer in self._read for outer in element.iterancestors())
+
     def _once(self, element: HtmlElement, kind: str, confidence: float) -> Statements:
         if element not in self._read:
             self._read[element] = _stated_in(element, kind, confidence)
@@ -174,12 +189,12 @@ class Surroundings:
 
 def _stated_in(element: HtmlElement, kind: str, confidence: float) -> Statements:
     found = Statements()
-    for byline, source in _bylines(element):
+    for byline, source in islice(_bylines(element), _MAX_BESIDE):
         found.add_person(_byline(byline), f"{kind}:{source}", confidence)
-    for caption in element.iter("figcaption"):
+    for caption in islice(element.iter("figcaption"), _MAX_BESIDE):
         if match := _CREDIT_IN_CAPTION.search(_without_times(caption)[:1000]):
             found.add_person(match[1].strip(" .,-"), f"{kind}:figcaption", confidence - 0.15)
-    for time in element.iter("time"):
+    for time in islice(element.iter("time"), _MAX_BESIDE):
         found.add_time(time.get("datetime", ""), f"{kind}:time", confidence)
     return found
 
@@ -203,5 +218,10 @@ def _names_people(classes: str) -> bool:
 
 
 def _byline(element: HtmlElement) -> str:
-    text = " ".join(element.text_content().split())
-    return _CREDIT.sub("", text) if len(text) <= _MAX_BYLINE else ""
+    texts: list[str] = []
+    for text in element.itertext():
+        texts += text.split()
+        if len(texts) > _MAX_BYLINE:  # not read to its end: it may be the whole page
+            return ""
+    byline = " ".join(texts)
+    return _CREDIT.sub("", byline) if len(byline) <= _MAX_BYLINE else ""

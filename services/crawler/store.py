@@ -53,6 +53,7 @@ INDEXES: Indexes = {
     ],
     Collection.CRAWL_STATE: [IndexModel([("site_id", ASCENDING)])],
     Collection.DETECTED: [
+        IndexModel([("tag", ASCENDING), ("_id", ASCENDING)], name="shard_key"),
         IndexModel([("site_id", ASCENDING), *_NEWEST_FIRST]),
         IndexModel(_NEWEST_FIRST),
         IndexModel([("digest", ASCENDING)]),

@@ -51,7 +51,11 @@ async def _image(request: Request, _: ImageCaller, service: Service) -> AsyncIte
         yield image
 
 
-@router.post("/fingerprints", responses=responses(413, 415), openapi_extra=_BODY)
+@router.post(
+    "/fingerprints",
+    responses=responses(413, 415),
+    openapi_extra=_BODY,
+)
 async def extract_fingerprints(
     image: Annotated[UploadFile, Depends(_image)], service: Service
 ) -> Extraction:

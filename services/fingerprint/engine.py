@@ -1,4 +1,8 @@
-"""The worker processes, and the images that wait for them."""
+"""The worker processes, and the images that wait for them.
+
+The process pools of the libraries share pipes and locks among their workers: when one of these is
+killed, even an idle one, the pool is broken. And they pickle, which trusts what a worker says.
+"""
 
 import asyncio
 import contextlib

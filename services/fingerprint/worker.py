@@ -20,6 +20,7 @@ import cv2
 from srpitp_fingerprint import Extraction, ImageError, Limits, Profile, TooManyPixelsError, extract
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, see prctl(2)
+_NICENESS = 10  # all cores may decode, and the service still answers at once
 
 
 def main(profile: Profile, max_bytes: int, max_pixels: int, memory_bytes: int) -> None:
@@ -38,6 +39,7 @@ def _confine(memory_bytes: int) -> None:
     if sys.platform == "linux":
         # A worker that is stuck in a decoder would not see its input end.
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    os.nice(_NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     cv2.setNumThreads(1)

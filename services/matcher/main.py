@@ -27,7 +27,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         """Open the store and the peers, then send the outbox; close in the reverse order."""
-        async with open_database(settings, INDEXES) as db, open_peers(settings) as peers:
+        async with (
+            open_database(settings, INDEXES, service=ServiceName.MATCHER) as db,
+            open_peers(settings) as peers,
+        ):
             outbox = Outbox(db, ServiceName.MATCHER, peers)
             app.state.db = db
             app.state.authenticator = Authenticator(db, settings)
@@ -46,8 +49,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _rule(settings: Settings) -> Rule:
     threshold = settings.match_threshold
     return Rule(
-        profile=settings.profile,
-        threshold=THRESHOLDS[settings.profile] if threshold is None else threshold,
+        profile=settings.fingerprint_profile,
+        threshold=THRESHOLDS[settings.fingerprint_profile] if threshold is None else threshold,
         candidates=settings.match_candidates,
     )
 

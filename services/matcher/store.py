@@ -34,6 +34,7 @@ from srpitp_servicekit.paging import find_page
 INDEXES: Indexes = {
     **OUTBOX_INDEXES,
     Collection.MATCHES: [
+        IndexModel([("owner_id", ASCENDING), ("_id", ASCENDING)], name="shard_key"),
         IndexModel([("owner_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("state", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("detected_id", ASCENDING)]),
@@ -42,6 +43,8 @@ INDEXES: Indexes = {
 }
 
 _BATCH = 2000
+# A banner may be shown on every page of a large site, and an alert must fit into a document.
+_SIGHTINGS_TOLD = 100
 
 T = TypeVar("T")
 
@@ -100,9 +103,9 @@ class MatcherStore:
             yield batch
 
     async def sightings(self, detected_id: str) -> list[Sighting]:
-        """Return where a detected image was seen, first sighting first."""
+        """Return where a detected image was seen, first sighting first, up to a hundred."""
         found = self._sightings.find({"image_id": detected_id}).sort("first_seen", ASCENDING)
-        return [from_document(Sighting, document) async for document in found]
+        return [from_document(Sighting, one) async for one in found.limit(_SIGHTINGS_TOLD)]
 
     async def add_match(self, session: Session, match: Match) -> Match:
         """Write a match, unless it is there already; return the one that is in the store."""
@@ -120,7 +123,7 @@ class MatcherStore:
         return from_document(Match, document) if document else None
 
     async def match_with_sightings(self, match: Match) -> MatchWithSightings:
-        """Return a match with every page that shows the copy."""
+        """Return a match with the pages that show the copy."""
         sightings = await self.sightings(match.detected_id)
         return MatchWithSightings(**match.model_dump(), sightings=sightings)
 

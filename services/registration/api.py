@@ -1,7 +1,7 @@
 """The routes of the registration service."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -31,7 +31,9 @@ from srpitp_servicekit.uploads import Form, is_form, received_form
 
 router = APIRouter()
 
-_FORM: dict[str, Any] = {
+Details = TypeVar("Details", bound=ImageDetails)
+
+_SUBMITTED: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -46,7 +48,8 @@ _FORM: dict[str, Any] = {
                         "protected_until": {"type": "string", "format": "date-time"},
                     },
                 }
-            }
+            },
+            "application/json": {"schema": ImageByAddress.model_json_schema()},
         },
     }
 }
@@ -145,24 +148,28 @@ def _owner_id(caller: OwnerCaller, owner_id: OwnerId = None) -> str:
 ActingFor = Annotated[str, Depends(_owner_id)]
 
 
-async def _form(request: Request, _: ActingFor) -> AsyncIterator[Form]:
+async def _submitted(request: Request, _: ActingFor) -> AsyncIterator[Form | ImageByAddress]:
+    """Read what is to be protected, once the caller is known: a file, or where it lies."""
     settings: Settings = request.app.state.settings
-    if not is_form(request):
+    kind = request.headers.get("content-type", "").lower()
+    if is_form(request):
+        async with received_form(request, max_bytes=settings.image_max_bytes) as form:
+            yield form
+    elif kind.startswith("application/json"):
+        yield _validated(ImageByAddress.model_validate_json, await request.body())
+    else:
         raise InvalidRequestError(
-            "Send multipart/form-data with the image in the field 'file'; for an image that we "
-            "shall fetch, POST JSON to /v1/images/by-address."
+            "Send multipart/form-data with the image in the field 'file', or JSON with its "
+            "'address' for an image that we shall fetch."
         )
-    async with received_form(request, max_bytes=settings.image_max_bytes) as form:
-        yield form
 
 
-ReceivedForm = Annotated[Form, Depends(_form)]
+Submitted = Annotated[Form | ImageByAddress, Depends(_submitted)]
 
 
-def _details(form: ReceivedForm) -> ImageDetails:
-    fields = {name: value for name, value in form.fields.items() if value}
+def _validated(validate: Callable[[Any], Details], value: object) -> Details:
     try:
-        return ImageDetails.model_validate(fields)
+        return validate(value)
     except ValidationError as error:
         errors = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
         raise RequestValidationError(errors) from error
@@ -173,37 +180,22 @@ def _details(form: ReceivedForm) -> ImageDetails:
     status_code=201,
     tags=["images"],
     responses=responses(404, 409, 413, 415),
-    openapi_extra=_FORM,
+    openapi_extra=_SUBMITTED,
 )
 async def protect_image(
     images: Images,
     caller: OwnerCaller,
     owner_id: ActingFor,
-    form: ReceivedForm,
-    details: Annotated[ImageDetails, Depends(_details)],
+    submitted: Submitted,
     idempotency_key: IdempotencyKey = None,
 ) -> ProtectedImage:
-    """Put an image under protection."""
+    """Put an image under protection: a file, or one that we fetch from its address."""
     image_id = id_for(caller, "images", idempotency_key)
-    return await images.register_file(form.file, details, owner_id=owner_id, image_id=image_id)
-
-
-@router.post(
-    "/images/by-address",
-    status_code=201,
-    tags=["images"],
-    responses=responses(404, 409, 413, 415),
-)
-async def protect_image_by_address(
-    request: ImageByAddress,
-    images: Images,
-    caller: OwnerCaller,
-    owner_id: ActingFor,
-    idempotency_key: IdempotencyKey = None,
-) -> ProtectedImage:
-    """Put an image under protection that we fetch ourselves."""
-    image_id = id_for(caller, "images", idempotency_key)
-    return await images.register_address(request, owner_id=owner_id, image_id=image_id)
+    if isinstance(submitted, ImageByAddress):
+        return await images.register_address(submitted, owner_id=owner_id, image_id=image_id)
+    given = {name: value for name, value in submitted.fields.items() if value}
+    details = _validated(ImageDetails.model_validate, given)
+    return await images.register_file(submitted.file, details, owner_id=owner_id, image_id=image_id)
 
 
 @router.get("/images", tags=["images"], responses=responses(404))

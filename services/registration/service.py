@@ -30,6 +30,7 @@ from srpitp_servicekit.blobs import BlobKind, BlobStore
 from srpitp_servicekit.egress import fetch
 from srpitp_servicekit.peers import Peers
 from srpitp_servicekit.problems import (
+    MEDIA_TYPE,
     ConflictError,
     ImageRefusedError,
     InvalidRequestError,
@@ -245,7 +246,7 @@ def _no_fingerprints() -> UnavailableError:
 
 def _refusal(answer: httpx.Response) -> ImageRefusedError | UnavailableError:
     """Return why the fingerprint service did not fingerprint an image, as our own answer."""
-    if answer.is_client_error:
+    if answer.headers.get("content-type") == MEDIA_TYPE:
         problem = Problem.model_validate_json(answer.content)
         if problem.code.startswith("image_"):
             return ImageRefusedError(problem.code, problem.detail)

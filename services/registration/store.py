@@ -48,6 +48,7 @@ INDEXES: Indexes = {
     ],
     Collection.REGISTRY: [],
     Collection.PROTECTED: [
+        IndexModel([("tag", ASCENDING), ("_id", ASCENDING)], name="shard_key"),
         IndexModel([("tag", ASCENDING), ("updated_at", ASCENDING)], name="changes"),
         IndexModel([("owner_id", ASCENDING), *_NEWEST], name="owner"),
         IndexModel(_NEWEST, name="newest"),

@@ -17,6 +17,8 @@ SETTINGS = {
     "SRPITP_CRAWL_LEASE_SECONDS": "2",
     "SRPITP_CRAWL_RETRY_SECONDS": "1",
     "SRPITP_DELIVERY_LEASE_SECONDS": "2",
+    # A start takes long while all of these are started again on a busy machine.
+    "SRPITP_FINGERPRINT_PATIENCE_SECONDS": "60",
     "SRPITP_DELIVERY_SCHEDULE_SECONDS": "[0, 0.5, 1, 1, 2, 2, 5]",
 }
 SECONDS = 60

@@ -1,5 +1,8 @@
 """The paper's ten steps on real parts, as one process and as five: what the demo shows."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,9 +34,20 @@ def test_typical_journey(tmp_path: Path, separate: bool) -> None:
 
 def test_a_service_that_does_not_start_is_shown_with_its_log(tmp_path: Path) -> None:
     system = System(tmp_path, settings={"SRPITP_EGRESS_ALLOW": "no network"})
-    wrong = pytest.raises(SystemFailedError, match=r"(?s)onebox ended with status 1.*EGRESS_ALLOW")
+    wrong = pytest.raises(SystemFailedError, match=r"(?s)onebox ended with status 1.*egress_allow")
     with wrong, system.running():
         pass
+    assert_nothing_is_left(tmp_path)
+
+
+def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "demo", "--out", str(tmp_path / "demo")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:  # noqa: S603
+        assert demo.stdout is not None
+        assert any("The owner registers" in line for line in demo.stdout)
+        demo.send_signal(signal.SIGINT)
+        rest = demo.stdout.read()
+    assert demo.returncode == 130, rest
     assert_nothing_is_left(tmp_path)
 
 

@@ -8,6 +8,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from pydantic import SecretStr
+
+from services.fingerprint.main import create_app
+from services.fingerprint.settings import Settings
+from tests.mongodb import SERVICE_KEY
 
 Running = Callable[..., AbstractAsyncContextManager[str]]
 """``running(app, port=0)``: serves an app for as long as the block lasts; gives its address."""
@@ -16,6 +21,16 @@ Running = Callable[..., AbstractAsyncContextManager[str]]
 @pytest.fixture(scope="session")
 def running() -> Running:
     return _running
+
+
+@pytest.fixture(scope="session")
+async def fingerprint_address(mongodb_uri: str, running: Running) -> AsyncIterator[str]:
+    """A fingerprint service that all tests share: it keeps nothing."""
+    settings = Settings(
+        mongodb_uri=mongodb_uri, service_key=SecretStr(SERVICE_KEY), fingerprint_workers=1
+    )
+    async with running(create_app(settings)) as address:
+        yield address
 
 
 @asynccontextmanager

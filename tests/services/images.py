@@ -1,6 +1,5 @@
 """Images for tests, all made here: good ones, odd ones, broken ones and hostile ones."""
 
-import functools
 import io
 import struct
 import zlib
@@ -73,15 +72,32 @@ def truncated(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
 
-@functools.cache
-def png_bomb(side: int = 30_000) -> bytes:
-    """Return a PNG of under a megabyte that is valid, black, and 900 megabytes once decoded."""
-    row = bytes(1 + side)  # filter type 0, then one byte a pixel
-    packer = zlib.compressobj(9)
-    packed = b"".join([packer.compress(row) for _ in range(side)] + [packer.flush()])
-    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)  # 8-bit grey
+def png_bomb() -> bytes:
+    """Return a valid PNG of under a megabyte that is 900 megabytes once decoded."""
+    return black_png(30_000)
+
+
+def slow_png() -> bytes:
+    """Return a valid PNG with nearly as many pixels as we take: it keeps a worker busy."""
+    return black_png(9_900)
+
+
+def black_png(side: int) -> bytes:
+    """Return a square black PNG of 8-bit grey; ``side`` is a multiple of 100."""
+    rows = bytes(100 * (1 + side))  # each row is a filter type, 0, and a byte a pixel
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    packed = _packed_zeros(rows, times=side // 100)
     chunks = (_chunk(b"IHDR", header), _chunk(b"IDAT", packed), _chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def _packed_zeros(zeros: bytes, *, times: int) -> bytes:
+    """Return the zlib stream of ``zeros * times``, packing the zeros only once."""
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    block = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)
+    adler = len(zeros) * times % 65_521 << 16 | 1  # what RFC 1950 comes to when all bytes are 0
+    last_block = b"\x03\x00"
+    return b"\x78\xda" + block * times + last_block + struct.pack(">I", adler)
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -25,7 +26,7 @@ class Onebox:
 
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self.folder = folder
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603
             [
                 sys.executable,
                 "-m",
@@ -109,7 +110,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Onebox]:
         yield onebox
 
 
-def test_all_five_answer_on_one_port(shared: Onebox):
+def test_all_five_answer_on_one_port(shared: Onebox) -> None:
     index = httpx.get(shared.url).json()
     assert set(index) == set(ServiceName)
     for service in index.values():
@@ -120,19 +121,19 @@ def test_all_five_answer_on_one_port(shared: Onebox):
         assert document["servers"] == [{"url": f"/{name}"}]
 
 
-def test_what_is_not_there_is_a_problem(shared: Onebox):
+def test_what_is_not_there_is_a_problem(shared: Onebox) -> None:
     answer = httpx.get(f"{shared.url}/nothing")
     assert answer.status_code == 404
     assert answer.json()["code"] == "not_found"
 
 
-def test_only_this_user_reads_the_keys(shared: Onebox):
+def test_only_this_user_reads_the_keys(shared: Onebox) -> None:
     for name in ("admin", "service"):
         assert stat.S_IMODE((shared.folder / "keys" / name).stat().st_mode) == 0o600
     assert stat.S_IMODE(shared.folder.stat().st_mode) == 0o700
 
 
-def test_a_second_one_on_the_same_folder_is_refused(shared: Onebox):
+def test_a_second_one_on_the_same_folder_is_refused(shared: Onebox) -> None:
     second = Onebox(shared.folder)
     assert second.failure() == (
         f"srpitp: the database in {shared.folder} is in use by process {shared.process.pid}\n"
@@ -141,7 +142,7 @@ def test_a_second_one_on_the_same_folder_is_refused(shared: Onebox):
     assert _answers(f"{shared.url}/health/ready")
 
 
-def test_a_port_in_use_is_one_line(tmp_path: Path):
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -154,7 +155,7 @@ def test_a_port_in_use_is_one_line(tmp_path: Path):
     assert onebox.process.returncode == 1
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path):
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     onebox = Onebox(tmp_path / "file" / "data")
     assert onebox.failure().splitlines() == [
@@ -163,7 +164,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path):
     assert onebox.process.returncode == 1
 
 
-def test_a_database_that_does_not_start_is_one_line(tmp_path: Path):
+def test_a_database_that_does_not_start_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "mongodb").mkdir()
     (tmp_path / "mongodb" / "WiredTiger.wt").write_text("no database")
     (tmp_path / "mongodb" / "storage.bson").write_text("no settings")
@@ -178,13 +179,17 @@ def test_a_database_that_does_not_start_is_one_line(tmp_path: Path):
     ("value", "said"),
     [("no json", "egress_allow"), ('["no network"]', "SRPITP_EGRESS_ALLOW")],
 )
-def test_a_wrong_setting_is_one_line(tmp_path: Path, mongodb_uri: str, value: str, said: str):
+def test_a_wrong_setting_is_one_line(
+    tmp_path: Path, mongodb_uri: str, value: str, said: str
+) -> None:
     onebox = Onebox(tmp_path, SRPITP_MONGODB_URI=mongodb_uri, SRPITP_EGRESS_ALLOW=value)
     assert said in onebox.failure()
     assert onebox.process.returncode == 1
 
 
-def test_given_keys_and_a_given_database_are_used(environment: dict[str, str], tmp_path: Path):
+def test_given_keys_and_a_given_database_are_used(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     folder = tmp_path / "onebox"
     with running(folder, **environment) as onebox:
         key = {"Authorization": f"Bearer {environment['SRPITP_ADMIN_KEY']}"}
@@ -193,20 +198,24 @@ def test_given_keys_and_a_given_database_are_used(environment: dict[str, str], t
         assert not (folder / "mongodb").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_data_survive_however_it_ends(tmp_path: Path, number: signal.Signals):
-    with running(tmp_path) as first:
-        made = httpx.post(
-            f"{first.url}/registration/v1/owners", headers=first.admin, json={"name": "Studio"}
-        ).json()
-        status = first.end(number)
-    if number is not signal.SIGKILL:
-        assert status == 0
-        assert first.log == ""
+def test_data_survive_however_it_ends(tmp_path: Path) -> None:
+    with running(tmp_path) as onebox:
+        owners = f"{onebox.url}/registration/v1/owners"
+        made = httpx.post(owners, headers=onebox.admin, json={"name": "Studio"}).json()
+        assert onebox.end(signal.SIGTERM) == 0
+        assert onebox.log == ""
         assert mongod_pids(tmp_path) == []
-    with running(tmp_path) as second:
+    with running(tmp_path) as onebox:
+        assert owner(onebox, made["id"]) == made
+        onebox.end(signal.SIGKILL)
+        assert len(mongod_pids(tmp_path)) == 1  # left behind
+    with running(tmp_path) as onebox:
+        assert owner(onebox, made["id"]) == made
         assert len(mongod_pids(tmp_path)) == 1
-        owner = httpx.get(
-            f"{second.url}/registration/v1/owners/{made['id']}", headers=first.admin
-        ).json()
-    assert owner == made
+        assert onebox.end(signal.SIGINT) == 0
+        assert mongod_pids(tmp_path) == []
+
+
+def owner(onebox: Onebox, owner_id: str) -> Any:
+    address = f"{onebox.url}/registration/v1/owners/{owner_id}"
+    return httpx.get(address, headers=onebox.admin).json()

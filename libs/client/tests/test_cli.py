@@ -3,8 +3,12 @@
 import functools
 import http.server
 import json
+import signal
 import stat
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from srpitp.cli import app
 
@@ -28,7 +31,11 @@ def srpitp(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SRPITP_DATA_DIR", str(data_dir))
     runner = CliRunner()
-    return lambda *arguments, answers=None: runner.invoke(app, list(arguments), input=answers)
+
+    def run(*arguments: str, answers: str | None = None) -> Result:
+        return runner.invoke(app, list(arguments), input=answers)
+
+    return run
 
 
 def photo(seed: int) -> np.ndarray[Any, Any]:
@@ -83,6 +90,13 @@ def webhook(status: int) -> Iterator[str]:
         thread.join()
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def objects(result: Result) -> list[dict[str, Any]]:
     assert result.exit_code == 0, result.output
     return [json.loads(line) for line in result.stdout.splitlines()]
@@ -99,7 +113,7 @@ def publish(folder: Path, **images: bytes) -> None:
     )
 
 
-def test_from_the_first_photo_to_the_alert(srpitp: Run, tmp_path: Path, data_dir: Path):
+def test_from_the_first_photo_to_the_alert(srpitp: Run, tmp_path: Path, data_dir: Path) -> None:
     photos = tmp_path / "photos"
     (photos / "more").mkdir(parents=True)
     for seed in (1, 2, 3):
@@ -150,11 +164,24 @@ def test_from_the_first_photo_to_the_alert(srpitp: Run, tmp_path: Path, data_dir
     settled = srpitp("review", like["id"], "--reject")
     assert settled.exit_code == 1
     assert settled.stderr.startswith("srpitp: ")
-    told = srpitp("alerts")
-    assert f"{address}same.jpg" in told.stdout
+
+    wait_for(lambda: len(objects(srpitp("alerts", "--json"))) == 2)
+    assert f"{address}same.jpg" in srpitp("alerts").stdout
+    following = subprocess.Popen(  # noqa: S603
+        [Path(sys.executable).with_name("srpitp"), "alerts", "--follow"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert following.stdout is not None
+    lines = [following.stdout.readline() for _ in range(2)]
+    assert f"1.jpg: {address}same.jpg on {address}" in lines[0]  # the oldest first
+    assert f"2.jpg: {address}like.jpg on {address}" in lines[1]
+    following.send_signal(signal.SIGINT)
+    rest, _ = following.communicate(timeout=30)
+    assert (rest, following.returncode) == ("", 0)
 
 
-def test_review_without_being_asked(srpitp: Run, tmp_path: Path):
+def test_review_without_being_asked(srpitp: Run, tmp_path: Path) -> None:
     photos, site = tmp_path / "photos", tmp_path / "site"
     photos.mkdir()
     for seed in (21, 22):
@@ -163,7 +190,8 @@ def test_review_without_being_asked(srpitp: Run, tmp_path: Path):
     assert srpitp("protect", str(photos)).exit_code == 0
     with website(site) as address:
         srpitp("sites", "add", address)
-        assert srpitp("crawl", address, "--wait").exit_code == 0
+        (crawled,) = objects(srpitp("crawl", address, "--wait", "--json"))
+    assert (crawled["state"], crawled["counts"]["images_new"]) == ("finished", 2)
     waiting = objects(srpitp("matches", "--state", "in_review", "--json"))
     rejected = next(match for match in waiting if match["image_address"].endswith("far.jpg"))
     assert "rejected" in srpitp("review", rejected["id"], "--reject", "--note", "no").stdout
@@ -174,7 +202,7 @@ def test_review_without_being_asked(srpitp: Run, tmp_path: Path):
     assert states[f"{address}far.jpg"]["note"] == "no"
 
 
-def test_webhooks(srpitp: Run):
+def test_webhooks(srpitp: Run) -> None:
     with webhook(204) as address:
         (made,) = objects(srpitp("webhooks", "add", address, "--json"))
         assert made["secret"].startswith("whsec_")
@@ -184,7 +212,7 @@ def test_webhooks(srpitp: Run):
     assert address not in srpitp("webhooks", "list").stdout
 
 
-def test_a_webhook_that_does_not_take_the_ping(srpitp: Run):
+def test_a_webhook_that_does_not_take_the_ping(srpitp: Run) -> None:
     with webhook(500) as address:
         (made,) = objects(srpitp("webhooks", "add", address, "--json"))
         ping = srpitp("webhooks", "ping", made["id"])
@@ -199,7 +227,7 @@ def test_a_webhook_that_does_not_take_the_ping(srpitp: Run):
         (("--key", "wrong", "images"), "srpitp: The key is not known, or was revoked.\n"),
     ],
 )
-def test_errors_are_one_sentence(srpitp: Run, arguments: tuple[str, ...], said: str):
+def test_errors_are_one_sentence(srpitp: Run, arguments: tuple[str, ...], said: str) -> None:
     result = srpitp(*arguments)
     assert (result.exit_code, result.stderr) == (1, said)
 
@@ -215,18 +243,18 @@ def test_errors_are_one_sentence(srpitp: Run, arguments: tuple[str, ...], said: 
         ("matches", "--state", "lost"),
     ],
 )
-def test_wrong_usage(srpitp: Run, arguments: tuple[str, ...]):
+def test_wrong_usage(srpitp: Run, arguments: tuple[str, ...]) -> None:
     assert srpitp(*arguments).exit_code == 2
 
 
-def test_nobody_there(srpitp: Run):
+def test_nobody_there(srpitp: Run) -> None:
     result = srpitp("--url", "http://127.0.0.1:9", "--key", "k", "images")
     assert result.exit_code == 1
     assert result.stderr.endswith("Is 'srpitp up' running?\n")
     assert result.stderr.count("\n") == 1
 
 
-def test_this_machines_key_is_sent_nowhere_else(srpitp: Run):
+def test_this_machines_key_is_sent_nowhere_else(srpitp: Run) -> None:
     result = srpitp("--url", "http://127.0.0.1:9", "images")
     assert result.exit_code == 1
     assert result.stderr.startswith("srpitp: No key for http://127.0.0.1:9")

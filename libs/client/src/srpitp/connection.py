@@ -144,7 +144,7 @@ class Connection:
         except httpx.TimeoutException as error:
             raise UnreachableError(f"{url} did not answer in time.") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise UnreachableError(f"{url} cannot be reached: {error}.") from error
+            raise UnreachableError(f"{url} cannot be reached: {str(error).rstrip('.')}.") from error
 
 
 def _wait_seconds(answer: httpx.Response) -> float:

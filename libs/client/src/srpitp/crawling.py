@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from srpitp.connection import Connection
 from srpitp_contracts.crawling import (
     Crawl,
+    CrawlState,
     DetectedImage,
     DetectedImageWithSightings,
-    DetectedState,
     Site,
     SiteRequest,
 )
@@ -39,8 +39,8 @@ class Sites:
         self._connection.call(_SERVICE, "DELETE", f"/sites/{site_id}")
 
     def crawl(self, site_id: str) -> Crawl:
-        """Have a site visited now."""
-        return self._connection.create(_SERVICE, f"/sites/{site_id}/crawls", Crawl)
+        """Have a site visited now; return the crawl that waits or runs, if there is one."""
+        return self._connection.post(_SERVICE, f"/sites/{site_id}/crawls", Crawl)
 
 
 class Crawls:
@@ -53,9 +53,11 @@ class Crawls:
         """Show a crawl, with what it did so far."""
         return self._connection.get(_SERVICE, f"/crawls/{crawl_id}", Crawl)
 
-    def list(self, *, site_id: str | None = None) -> Iterator[Crawl]:
+    def list(
+        self, *, site_id: str | None = None, state: CrawlState | None = None
+    ) -> Iterator[Crawl]:
         """Iterate over crawls, newest first."""
-        return self._connection.pages(_SERVICE, "/crawls", Crawl, site_id=site_id)
+        return self._connection.pages(_SERVICE, "/crawls", Crawl, site_id=site_id, state=state)
 
 
 class Detected:
@@ -69,13 +71,9 @@ class Detected:
         path = f"/detected/{detected_id}"
         return self._connection.get(_SERVICE, path, DetectedImageWithSightings)
 
-    def list(
-        self, *, site_id: str | None = None, state: DetectedState | None = None
-    ) -> Iterator[DetectedImage]:
-        """Iterate over detected images."""
-        return self._connection.pages(
-            _SERVICE, "/detected", DetectedImage, site_id=site_id, state=state
-        )
+    def list(self, *, site_id: str | None = None) -> Iterator[DetectedImage]:
+        """Iterate over detected images, newest first."""
+        return self._connection.pages(_SERVICE, "/detected", DetectedImage, site_id=site_id)
 
     def file(self, detected_id: str) -> bytes:
         """Return the bytes as the site served them."""

@@ -113,7 +113,7 @@ class Images:
 
     def protect_address(self, request: ImageByAddress) -> ProtectedImage:
         """Put an image under protection that the service fetches itself."""
-        return self._connection.create(_SERVICE, "/images/by-address", ProtectedImage, body=request)
+        return self._connection.create(_SERVICE, "/images", ProtectedImage, body=request)
 
     def get(self, image_id: str) -> ProtectedImage:
         """Show a protected image."""

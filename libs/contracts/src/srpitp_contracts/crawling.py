@@ -54,8 +54,8 @@ class CrawlReason(StrEnum):
 class CrawlCounts(Model):
     """What a crawl did."""
 
-    pages_fetched: int = 0
-    pages_unchanged: int = 0
+    pages_fetched: int = Field(default=0, description="pages whose bytes were sent to us")
+    pages_unchanged: int = Field(default=0, description="pages answered by 304 Not Modified")
     images_fetched: int = Field(default=0, description="images whose bytes were sent to us")
     images_unchanged: int = Field(default=0, description="images answered by 304 Not Modified")
     images_new: int = Field(default=0, description="bytes not seen at that address before")

@@ -9,7 +9,8 @@ from fastapi.routing import APIRoute
 
 from srpitp_contracts.names import ServiceName
 from srpitp_contracts.problems import Problem
-from srpitp_servicekit import mongo, problems
+from srpitp_servicekit import mongo, rendering
+from srpitp_servicekit.body_limit import BodyLimit
 from srpitp_servicekit.mongo import Database, PyMongoError
 from srpitp_servicekit.peers import REQUEST_ID_HEADER
 from srpitp_servicekit.problems import StoreUnavailableError
@@ -41,9 +42,9 @@ def build_app(
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
     )
+    app.add_middleware(BodyLimit)
     app.add_middleware(CorrelationIdMiddleware, header_name=REQUEST_ID_HEADER, validator=_is_sane)
-    problems.install(app)
-    mongo.install(app)
+    rendering.install(app)
     app.include_router(router, prefix="/v1")
     app.include_router(_health)
     return app

@@ -64,12 +64,12 @@ def running_mongod(folder: Path, *, port: int = 0) -> Iterator[str]:
 
 def start_mongod(folder: Path, port: int) -> subprocess.Popen[bytes]:
     """Start ``mongod`` and return at once."""
-    data = folder / "mongodb"
+    data, log = folder / "mongodb", folder / "mongodb.log"
     data.mkdir(parents=True, exist_ok=True)
     command = [
         str(_binary()),
         f"--dbpath={data}",
-        f"--logpath={folder / 'mongodb.log'}",
+        f"--logpath={log}",
         "--logappend",
         f"--port={port}",
         "--bind_ip=127.0.0.1",
@@ -80,11 +80,19 @@ def start_mongod(folder: Path, port: int) -> subprocess.Popen[bytes]:
         "--wiredTigerCacheSizeGB=0.5",
         "--wiredTigerEngineConfigString=log=(file_max=4MB,prealloc=false)",
         "--setParameter=diagnosticDataCollectionEnabled=false",
+        # Ours take milliseconds; the locks of a process that was killed within one end sooner.
+        "--setParameter=transactionLifetimeLimitSeconds=10",
     ]
-    # A session of its own: Ctrl-C stops us, and we stop it, after everyone who uses it.
-    return subprocess.Popen(  # noqa: S603
-        command, stdout=subprocess.DEVNULL, env=_environment(folder), start_new_session=True
-    )
+    with log.open("ab") as errors:
+        # A session of its own: Ctrl-C stops us, and we stop it, after everyone who uses it. And
+        # nothing of ours is left open in it: whoever reads our output sees the end when we end.
+        return subprocess.Popen(  # noqa: S603
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env=_environment(folder),
+            start_new_session=True,
+        )
 
 
 def wait_for_primary(process: subprocess.Popen[bytes], folder: Path, port: int) -> str:

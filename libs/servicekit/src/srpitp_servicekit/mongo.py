@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
+import random
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from bson.codec_options import CodecOptions
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
     AsyncIOMotorClientSession,
@@ -29,7 +29,6 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from srpitp_contracts.names import Collection, ServiceName
-from srpitp_servicekit import problems
 from srpitp_servicekit.settings import ServiceSettings
 
 __all__ = [
@@ -45,7 +44,6 @@ __all__ = [
     "Session",
     "ensure_indexes",
     "from_document",
-    "install",
     "is_unavailable",
     "open_database",
     "ping",
@@ -56,6 +54,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _PREPARE_AGAIN_SECONDS = 1
+_TRANSACTION_SECONDS = 15
 _NAMESPACE_EXISTS = 48
 
 Document = dict[str, Any]
@@ -154,10 +153,29 @@ async def transaction(db: Database, work: Callable[[Session], Coroutine[Any, Any
         The database.
     work
         Called with the session, maybe several times: it must do nothing but database work.
+
+    Raises
+    ------
+    ExecutionTimeout
+        When it keeps losing. MongoDB holds the locks of a process that was killed within a
+        transaction until ``transactionLifetimeLimitSeconds`` are over.
     """
+    deadline = time.monotonic() + _TRANSACTION_SECONDS
+    tries = 0
+
+    async def patiently(session: Session) -> T:
+        # The driver tries again at once and for two minutes, which is too soon and too long.
+        nonlocal tries
+        if time.monotonic() > deadline:
+            raise ExecutionTimeout("the transaction did not come through in time")
+        if tries:
+            await asyncio.sleep(random.uniform(0, min(0.5, 0.005 * 2**tries)))  # noqa: S311
+        tries += 1
+        return await work(session)
+
     async with await db.client.start_session() as session:
         result: T = await session.with_transaction(
-            work,
+            patiently,
             read_concern=ReadConcern("snapshot"),
             write_concern=WriteConcern("majority", j=True),
             read_preference=ReadPreference.PRIMARY,
@@ -212,18 +230,3 @@ def is_unavailable(error: PyMongoError) -> bool:
     """Return whether an error says that MongoDB is away for the moment."""
     away = (ConnectionFailure, ExecutionTimeout, WaitQueueTimeoutError)
     return isinstance(error, away) or error.has_error_label("TransientTransactionError")
-
-
-async def _render_store_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, PyMongoError)  # noqa: S101  (the handler's registration says so)
-    if not is_unavailable(error):
-        return await problems.render_unexpected(request, error)
-    return await problems.render_problem(
-        request,
-        problems.StoreUnavailableError("The database is away for the moment; try again soon."),
-    )
-
-
-def install(app: FastAPI) -> None:
-    """Answer 503 while MongoDB is away."""
-    app.add_exception_handler(PyMongoError, _render_store_error)

@@ -1,8 +1,8 @@
 """Files that are sent to us: counted while they arrive, and kept on disk beyond a megabyte.
 
 A route reads its upload itself, after it knows its caller: FastAPI reads a declared body before
-any dependency runs, so a stranger could make us take it all before the 401; and the answer of
-FastAPI's own ``max_body_size`` is plain text, where our callers expect a problem.
+any dependency runs, so a stranger could make us take it all before the 401. What arrives before
+that is bounded by `srpitp_servicekit.body_limit`.
 """
 
 import tempfile
@@ -16,6 +16,7 @@ from starlette.datastructures import UploadFile
 from starlette.types import Message
 
 from srpitp_contracts.problems import ProblemCode
+from srpitp_servicekit import body_limit
 from srpitp_servicekit.problems import ImageRefusedError, InvalidRequestError
 
 __all__ = ["Form", "UploadFile", "is_form", "received_file", "received_form"]
@@ -98,6 +99,7 @@ def _capped(request: Request, max_bytes: int, *, spare: int = 0) -> Request:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes + spare:
         raise _too_large(max_bytes)
+    body_limit.lift(request)
     return Request(request.scope, receive)
 
 

@@ -5,7 +5,6 @@ data folder says where it listens and holds the administrator's key. The first c
 an owner makes one for the person at the keyboard, and keeps this owner's key beside it.
 """
 
-import getpass
 import os
 from contextlib import ExitStack
 from functools import cached_property
@@ -64,7 +63,7 @@ class Access:
         return key
 
     def _make_owner(self) -> str:
-        owner = self.admin.owners.create(getpass.getuser())
+        owner = self.admin.owners.create(os.environ.get("USER", "owner"))
         secret = self.admin.owners.issue_key(owner.id).secret
         path = self._keys / "owner"
         path.touch(mode=0o600)

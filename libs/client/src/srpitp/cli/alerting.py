@@ -1,5 +1,6 @@
 """``srpitp webhooks`` and ``srpitp alerts``."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from typing import Annotated
@@ -96,8 +97,10 @@ def alerts(
     """List what was found and noted."""
     client = access_of(context).owner
     if follow:
-        for alert in _as_they_come(client):
-            show_json(alert) if as_json else _tell(alert)
+        with contextlib.suppress(KeyboardInterrupt):
+            for alert in _as_they_come(client):
+                show_json(alert) if as_json else _tell(alert)
+        return
     show(
         client.alerts.list(),
         {

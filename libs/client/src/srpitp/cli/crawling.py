@@ -1,11 +1,13 @@
 """``srpitp sites`` and ``srpitp crawl``."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -13,18 +15,25 @@ from srpitp.cli.access import access_of
 from srpitp.cli.output import AsJson, Limit, complain, console, moment, plain, show, show_json
 from srpitp.client import Client
 from srpitp.errors import SrpitpError
-from srpitp_contracts.crawling import Crawl, CrawlState, DetectedState, Site, SiteRequest
+from srpitp_contracts.crawling import (
+    Crawl,
+    CrawlCounts,
+    CrawlState,
+    DetectedImage,
+    DetectedState,
+    Site,
+    SiteRequest,
+)
 
 _POLL_SECONDS = 0.5
 _ENDED = frozenset({CrawlState.FINISHED, CrawlState.FAILED})
-_COUNTS: dict[str, Callable[[Crawl], int]] = {
-    "Pages": lambda crawl: crawl.counts.pages_fetched,
-    "Unchanged pages": lambda crawl: crawl.counts.pages_unchanged,
-    "Images": lambda crawl: crawl.counts.images_fetched,
-    "Unchanged images": lambda crawl: crawl.counts.images_unchanged,
-    "New images": lambda crawl: crawl.counts.images_new,
-    "Refused images": lambda crawl: crawl.counts.images_refused,
-    "Failed requests": lambda crawl: crawl.counts.requests_failed,
+_COUNTS: dict[str, Callable[[CrawlCounts], int]] = {
+    "Pages": lambda counts: counts.pages_fetched + counts.pages_unchanged,
+    "Images": lambda counts: counts.images_fetched + counts.images_unchanged,
+    "Unchanged": lambda counts: counts.images_unchanged,
+    "New": lambda counts: counts.images_new,
+    "Refused": lambda counts: counts.images_refused,
+    "Failed": lambda counts: counts.requests_failed,
 }
 
 sites = typer.Typer(no_args_is_help=True, help="The sites on which copies are looked for.")
@@ -95,14 +104,16 @@ def crawl(
     if not chosen:
         raise SrpitpError(f"No such site: {site}." if site else "No site is monitored yet.")
     crawls = [client.sites.crawl(found.id) for found in chosen]
+    addresses = {found.id: found.address for found in chosen}
     if wait:
-        crawls = _watch(client, crawls, {found.id: found.address for found in chosen})
-        _wait_until_compared(client, chosen)
-    for each in crawls:
-        if as_json:
+        out = Console(quiet=True) if as_json else console()
+        crawls = _watch(client, crawls, addresses, out)
+        _wait_until_compared(client, crawls, out)
+    elif not as_json:
+        console().print(_progress(crawls, addresses))
+    if as_json:
+        for each in crawls:
             show_json(each)
-        elif not wait:
-            console().print(f"crawl {each.id} is {each.state}")
     failed = [each for each in crawls if each.state is CrawlState.FAILED]
     for each in failed:
         complain(f"crawl {each.id} failed: {each.error}")
@@ -114,9 +125,11 @@ def _is_called(site: Site, name: str) -> bool:
     return name in {site.id, site.name} or name.rstrip("/") == site.address.rstrip("/")
 
 
-def _watch(client: Client, crawls: list[Crawl], addresses: dict[str, str]) -> list[Crawl]:
+def _watch(
+    client: Client, crawls: list[Crawl], addresses: dict[str, str], out: Console
+) -> list[Crawl]:
     """Show what crawls do until they have ended."""
-    with Live(_progress(crawls, addresses), console=console()) as live:
+    with Live(_progress(crawls, addresses), console=out) as live:
         while not all(each.state in _ENDED for each in crawls):
             time.sleep(_POLL_SECONDS)
             crawls = [client.crawls.get(each.id) for each in crawls]
@@ -125,16 +138,23 @@ def _watch(client: Client, crawls: list[Crawl], addresses: dict[str, str]) -> li
 
 
 def _progress(crawls: list[Crawl], addresses: dict[str, str]) -> Table:
-    table = Table("Site", "State", *_COUNTS, box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("Site", "State", *_COUNTS):
+        table.add_column(name, overflow="fold")
     for each in crawls:
-        counts = (str(count(each)) for count in _COUNTS.values())
+        counts = (str(count(each.counts)) for count in _COUNTS.values())
         table.add_row(plain(addresses[each.site_id]), each.state, *counts)
     return table
 
 
-def _wait_until_compared(client: Client, chosen: list[Site]) -> None:
-    """Return when the matcher has seen every image, so that ``srpitp matches`` tells all."""
-    with console().status("comparing what was found"):
-        for site in chosen:
-            while any(client.detected.list(site_id=site.id, state=DetectedState.WAITING)):
+def _wait_until_compared(client: Client, crawls: list[Crawl], out: Console) -> None:
+    """Return when the matcher has seen every new image, so that ``srpitp matches`` tells all."""
+    with out.status("comparing what was found"):
+        for each in crawls:
+            while any(image.state is DetectedState.WAITING for image in _found_by(client, each)):
                 time.sleep(_POLL_SECONDS)
+
+
+def _found_by(client: Client, crawl: Crawl) -> Iterator[DetectedImage]:
+    found = client.detected.list(site_id=crawl.site_id)  # newest first
+    return takewhile(lambda image: image.first_seen >= crawl.created_at, found)

@@ -125,7 +125,7 @@ def _show_match(client: Client, match: MatchWithSightings, folder: Path) -> None
     for sighting in match.sightings:
         rows += [
             ("Page", sighting.page_address),
-            ("", sighting.page_title or ""),
+            ("Title", sighting.page_title or ""),
             ("Uploader", _said(sighting.uploader)),
             ("Uploaded", _said(sighting.uploaded_at)),
         ]

@@ -83,11 +83,10 @@ def _looks_like_image(path: Path) -> bool:
 
 
 def _protect_all(client: Client, files: list[Path], jobs: int) -> Iterator[_Outcome]:
+    out = console()
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with (
-        Progress(*columns, console=console(), transient=True) as progress,
-        ThreadPoolExecutor(jobs) as pool,
-    ):
+    bar = Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
+    with bar as progress, ThreadPoolExecutor(jobs) as pool:
         task = progress.add_task("", total=len(files))
         futures = [pool.submit(_protect_one, client, path) for path in files]
         try:

@@ -50,4 +50,5 @@ Then, in another terminal:{export}
   srpitp sites add https://example.com   [dim]# where to look for copies[/dim]
   srpitp crawl --wait                    [dim]# look now[/dim]
   srpitp matches                         [dim]# what was found[/dim]
+  srpitp review                          [dim]# say which of the similar ones are copies[/dim]
 """

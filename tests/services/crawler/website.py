@@ -1,5 +1,6 @@
 """A website on loopback, with the manners and the malice of real ones, and a log of requests."""
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -64,20 +65,20 @@ class Website:
 
 
 @contextmanager
-def serving() -> Iterator[Website]:
+def serving(host: str = "127.0.0.1") -> Iterator[Website]:
     """Serve a website for as long as the block lasts."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             _answer(self, site)
 
-        def log_message(self, format: str, *args: object) -> None: ...
+        def log_message(self, *_: object) -> None: ...
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer((host, 0), Handler) as server:
         server.daemon_threads = True
-        site = Website(f"http://127.0.0.1:{server.server_port}")
+        site = Website(f"http://{host}:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
@@ -113,7 +114,5 @@ def _answer(request: BaseHTTPRequestHandler, site: Website) -> None:
         body = body[: len(body) // 2]
         request.close_connection = True
     request.end_headers()
-    try:
+    with contextlib.suppress(OSError):  # the crawler hung up
         request.wfile.write(body)
-    except OSError:
-        pass  # the crawler hung up

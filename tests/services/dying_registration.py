@@ -1,0 +1,52 @@
+"""The registration service as a process that kills itself at a step of its first registration.
+
+``python -m tests.services.dying_registration STEP``: a kill from outside cannot aim so well.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+from services.registration.main import create_app
+from services.registration.settings import Settings
+from services.registration.store import RegistrationStore
+from srpitp_contracts.names import ServiceName
+from srpitp_servicekit.blobs import BlobStore
+from srpitp_servicekit.server import serve
+
+
+class Step(StrEnum):
+    """After what it dies."""
+
+    FILE_STORED = "file stored"
+    CLAIMS_WRITTEN = "claims written"
+    IMAGE_WRITTEN = "image written"
+    MESSAGE_WRITTEN = "message written"
+    COMMITTED = "committed"
+
+
+_AFTER: dict[Step, tuple[type, str]] = {
+    Step.FILE_STORED: (BlobStore, "put"),
+    Step.CLAIMS_WRITTEN: (RegistrationStore, "_claim"),
+    Step.IMAGE_WRITTEN: (RegistrationStore, "_insert_once"),
+    Step.MESSAGE_WRITTEN: (RegistrationStore, "_tell_matcher"),
+    Step.COMMITTED: (RegistrationStore, "register"),
+}
+
+
+def _deadly(method: Callable[..., Any]) -> Callable[..., Any]:
+    async def call(*args: Any, **kwargs: Any) -> None:
+        await method(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return call
+
+
+if __name__ == "__main__":
+    place, name = _AFTER[Step(sys.argv[1])]
+    setattr(place, name, _deadly(getattr(place, name)))
+    settings = Settings()
+    serve(create_app(settings), ServiceName.REGISTRATION, settings)

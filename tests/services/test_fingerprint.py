@@ -1,0 +1,177 @@
+"""The fingerprint service over HTTP: good images, odd ones, and those that mean harm."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+import pytest
+
+from services.fingerprint.main import create_app
+from srpitp_contracts.fingerprints import Extraction
+from srpitp_contracts.problems import Problem, ProblemCode
+from srpitp_fingerprint import distance, extract
+from tests.conftest import SERVICE_KEY
+from tests.services import images
+from tests.services.conftest import Running
+
+PHOTO = images.photo()
+GOOD = images.jpeg(PHOTO)
+KEY = {"Authorization": f"Bearer {SERVICE_KEY}"}
+NEAR = 0.15
+"""Far below any threshold: the same picture, saved in another way (a GIF has 256 colours)."""
+
+
+@pytest.fixture
+async def client(fingerprint_address: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=fingerprint_address, headers=KEY, timeout=60) as client:
+        yield client
+
+
+async def post(client: httpx.AsyncClient, data: bytes) -> httpx.Response:
+    return await client.post("/v1/fingerprints", content=data)
+
+
+async def assert_good_image_is_taken(client: httpx.AsyncClient) -> None:
+    answer = await post(client, GOOD)
+    assert answer.status_code == 200, answer.text
+
+
+def problem_of(answer: httpx.Response) -> Problem:
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = Problem.model_validate_json(answer.content)
+    assert problem.status == answer.status_code
+    assert problem.instance
+    return problem
+
+
+async def test_says_everything_that_is_read_from_an_image(client: httpx.AsyncClient) -> None:
+    answer = await post(client, GOOD)
+    extraction = Extraction.model_validate_json(answer.content)
+    expected = extract(GOOD)
+    assert extraction.digest == hashlib.sha256(GOOD).hexdigest()
+    assert extraction.size_bytes == len(GOOD)
+    assert (extraction.width, extraction.height, extraction.format) == (640, 480, "jpeg")
+    assert [(view.name, view.fingerprint) for view in extraction.views] == [
+        (view.name, view.fingerprint) for view in expected.views
+    ]
+    assert (extraction.profile, extraction.fp_version) == ("robust", expected.fp_version)
+    assert [(tag.tag, tag.confidence) for tag in extraction.tags] == [("untagged", 1.0)]
+    assert extraction.notes == []
+
+
+async def test_takes_the_profile_of_the_settings(
+    environment: dict[str, str], running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRPITP_FINGERPRINT_PROFILE", "paper")
+    async with (
+        running(create_app()) as address,
+        httpx.AsyncClient(base_url=address, headers=KEY, timeout=60) as client,
+    ):
+        extraction = Extraction.model_validate_json((await post(client, GOOD)).content)
+    assert extraction.profile == "paper"
+    assert extraction.views[0].fingerprint == extract(GOOD, profile="paper").views[0].fingerprint
+
+
+async def test_takes_a_form_as_it_takes_the_bytes(client: httpx.AsyncClient) -> None:
+    large = images.png(images.photo(1, 1600, 1200))  # beyond what is kept in memory
+    for data in (GOOD, large):
+        form = await client.post("/v1/fingerprints", files={"file": ("photo", data)})
+        assert form.status_code == 200
+        assert form.json() == (await post(client, data)).json()
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        images.png,
+        images.png_with_alpha,
+        images.png_of_16_bits,
+        images.cmyk_jpeg,
+        images.jpeg_turned_by_exif,
+        lambda photo: images.animated_gif([photo, images.photo(1)]),
+    ],
+)
+async def test_an_odd_file_has_the_fingerprint_of_its_picture(
+    client: httpx.AsyncClient, save: Callable[[images.Pixels], bytes]
+) -> None:
+    extraction = Extraction.model_validate_json((await post(client, save(PHOTO))).content)
+    assert (extraction.width, extraction.height) == (640, 480)
+    plain = extract(images.png(PHOTO))
+    assert distance(extraction.views[0].fingerprint, plain.views[0].fingerprint) < NEAR
+
+
+async def test_says_that_an_animation_is_known_by_its_first_frame(
+    client: httpx.AsyncClient,
+) -> None:
+    frames = [images.photo(seed, 320, 240) for seed in range(3)]
+    extraction = Extraction.model_validate_json(
+        (await post(client, images.animated_gif(frames))).content
+    )
+    assert extraction.frames == 3
+    assert extraction.notes == ["The image has 3 frames; only the first one is fingerprinted."]
+
+
+@pytest.mark.parametrize("pixels", [images.plain(), images.plain(1, 1)])
+async def test_says_that_a_plain_image_is_too_plain(
+    client: httpx.AsyncClient, pixels: images.Pixels
+) -> None:
+    extraction = Extraction.model_validate_json((await post(client, images.png(pixels))).content)
+    assert extraction.textureless
+    (note,) = extraction.notes
+    assert "too plain" in note
+
+
+BAD: dict[str, tuple[Callable[[], bytes], int, ProblemCode, str]] = {
+    "empty": (lambda: b"", 422, ProblemCode.IMAGE_EMPTY, "send"),
+    "text": (lambda: images.TEXT, 415, ProblemCode.IMAGE_UNSUPPORTED, "send"),
+    "truncated": (lambda: images.truncated(GOOD), 422, ProblemCode.IMAGE_BROKEN, "whole"),
+    "bomb": (images.png_bomb, 422, ProblemCode.IMAGE_TOO_MANY_PIXELS, "scaled down"),
+    "60 MB": (lambda: bytes(60_000_000), 413, ProblemCode.IMAGE_TOO_LARGE, "smaller"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_a_bad_image_is_refused_with_advice(client: httpx.AsyncClient, name: str) -> None:
+    make, status, code, advice = BAD[name]
+    data = make()
+    as_form = await client.post("/v1/fingerprints", files={"file": ("photo.jpg", data)})
+    for answer in (await post(client, data), as_form):
+        problem = problem_of(answer)
+        assert (problem.status, problem.code) == (status, code)
+        assert advice in problem.detail
+    await assert_good_image_is_taken(client)
+
+
+async def test_a_body_of_unknown_length_is_cut_off(client: httpx.AsyncClient) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(60):
+            yield bytes(2**20)
+
+    answer = await client.post("/v1/fingerprints", content=body())
+    assert problem_of(answer).code == ProblemCode.IMAGE_TOO_LARGE
+    await assert_good_image_is_taken(client)
+
+
+async def test_a_form_without_a_file_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/fingerprints", files={"photo": ("photo.jpg", GOOD)})
+    assert problem_of(answer).code == ProblemCode.INVALID_REQUEST
+    assert "'file'" in answer.json()["detail"]
+
+
+async def test_a_form_that_is_none_is_refused(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await client.post("/v1/fingerprints", content=GOOD, headers=headers)
+    assert problem_of(answer).status == 400
+
+
+async def test_a_stranger_is_refused_before_anything_is_read(client: httpx.AsyncClient) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield GOOD
+
+    answer = await client.post("/v1/fingerprints", content=body(), headers={"Authorization": ""})
+    assert problem_of(answer).code == ProblemCode.NOT_AUTHENTICATED
+
+
+async def test_a_wrong_method_is_a_problem_too(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/fingerprints")
+    assert problem_of(answer).code == ProblemCode.METHOD_NOT_ALLOWED

@@ -1,0 +1,1 @@
+"""What the developers run: the set-up, and what is written into docs/."""
