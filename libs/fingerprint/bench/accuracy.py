@@ -32,6 +32,7 @@ from srpitp_fingerprint import (
 )
 
 _PER_MILLION = 1000
+_OWN = ("cascade", "fingerprint")
 _ALONE = Steps(orientations=ORIENTATIONS, index=False, verification=False, panels=False)
 
 
@@ -52,24 +53,26 @@ def _hashes(picture: Picture) -> dict[str, NDArray[np.uint8]]:
 class Judge:
     """The protected set, for every method, and what each says of a picture."""
 
-    def __init__(self, wide: list[Description], peers: list[dict[str, Any]]) -> None:
-        self.gallery = Gallery([_with_views(one, VIEW_SETS["K6"]) for one in wide])
-        self.wide = Gallery([_with_views(one, VIEW_SETS["K10"]) for one in wide])
+    def __init__(self, wide: list[Description], peers: list[dict[str, Any]], own: set[str]) -> None:
+        self.own: dict[str, tuple[Gallery, Steps]] = {}
+        if "cascade" in own:
+            gallery = Gallery([_with_views(one, VIEW_SETS["K6"]) for one in wide])
+            self.own["cascade"] = gallery, Steps().within(_PER_MILLION, len(wide))
+        if "fingerprint" in own:
+            gallery = Gallery([replace(one, features=None) for one in wide])
+            steps = _ALONE.within(_PER_MILLION, len(wide), (10, 2))
+            self.own["fingerprint"] = gallery, steps
         self.peers = {name: np.stack([bits[name] for bits in peers]) for name in PEERS if peers}
-        self.steps = Steps().within(_PER_MILLION, len(wide))
-        self.alone = _ALONE.within(_PER_MILLION, len(wide), (10, 2))
 
     def row(self, picture: Picture) -> dict[str, Any]:
         """Judge one picture: what was found, how near, and by the peers' distances."""
-        described = describe(picture.data, detected=True)
+        described = describe(picture.data, detected=True) if self.own else None
         row: dict[str, Any] = {"name": picture.name, "kind": picture.kind}
-        for method, found in (
-            ("cascade", match(described, self.gallery, self.steps)),
-            ("fingerprint", match(described, self.wide, self.alone)),
-        ):
+        for method, (gallery, steps) in self.own.items():
+            found = match(described, gallery, steps)
             places = {m.place for m in found if m.verdict is not Verdict.DISTINCT}
             row[method] = picture.truth in places if picture.truth >= 0 else bool(places)
-            true = [m for m in found if m.place == picture.truth or picture.truth < 0]
+            true = [m for m in found if picture.truth in (m.place, -1)]
             row[f"{method} nearness"] = min((m.nearness for m in true), default=np.nan)
             row[f"{method} score"] = max((m.score for m in true), default=-np.inf)
         for name, bits in _hashes(picture).items() if self.peers else ():
@@ -90,8 +93,7 @@ def _recall(
         by_attack[row["kind"]].append(row)
     return {
         attack: {
-            "cascade": float(np.mean([row["cascade"] for row in of])),
-            "fingerprint": float(np.mean([row["fingerprint"] for row in of])),
+            **{name: float(np.mean([row[name] for row in of])) for name in _OWN if name in of[0]},
             **{name: float(np.mean([row[name] <= limits[name] for row in of])) for name in peers},
             **({"PDQ at 31": float(np.mean([r["PDQ"] <= PDQ_USUAL for r in of]))} if peers else {}),
         }
@@ -102,7 +104,7 @@ def _recall(
 def _alarms(strangers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Count the strangers that were alarmed, by kind."""
     table = []
-    for method in ("cascade", "fingerprint"):
+    for method in (name for name in _OWN if name in strangers[0]):
         for kind in ("all", *sorted({row["kind"] for row in strangers})):
             of = [row[method] for row in strangers if kind in ("all", row["kind"])]
             low, high = clopper_pearson(sum(of), len(of))
@@ -131,13 +133,12 @@ def _report(out: Path, copies: list[dict[str, Any]], strangers: list[dict[str, A
         if attacks:
             recall[name] = {m: float(np.mean([recall[a][m] for a in attacks])) for m in methods}
     _write(out / "recall.csv", [{"attack": attack, **values} for attack, values in recall.items()])
-    _write(out / "alarms.csv", _alarms(strangers))
+    if alarms := _alarms(strangers):
+        _write(out / "alarms.csv", alarms)
     _write(out / "rows.csv", copies + strangers)
     print(f"{'attack':22}", *(f"{m:>12}" for m in methods))
     for attack, values in recall.items():
         print(f"{attack:22}", *(f"{values[m]:12.3f}" for m in methods))
-    for row in _alarms(strangers):
-        print(row)
     plot_recall(recall, out / "recall.png")
 
 
@@ -148,7 +149,9 @@ def main() -> None:
     parser.add_argument("--originals", type=int, default=100)
     parser.add_argument("--protected", type=int, default=10_000)
     parser.add_argument("--strangers", type=int, default=4000)
-    parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
+    methods = (*_OWN, "peers")
+    parser.add_argument("--methods", nargs="+", choices=methods, default=methods)
+    parser.add_argument("--looked-for", type=int, help="so many of the originals; by default all")
     parser.add_argument("--out", type=Path, default=Path("accuracy"))
     arguments = parser.parse_args()
     crowd, photos, attacks = ready(arguments)
@@ -164,15 +167,16 @@ def main() -> None:
         keep("protected"), lambda: [describe(p.data, views="K10") for p in trial.protected_set()]
     )
     peers = []
-    if arguments.peers:
+    if "peers" in arguments.methods:
         peers = kept(keep("peers"), lambda: [_hashes(p) for p in trial.protected_set()])
     arguments.out.mkdir(parents=True, exist_ok=True)
     plot_distances(wide, trial, attacks, arguments.out / "distances.png")
-    judge = Judge(wide, peers)
+    judge = Judge(wide, peers, set(arguments.methods))
     print(f"{len(wide)} protected", flush=True)
     strangers = [judge.row(picture) for picture in trial.stranger_set()]
     print(*_alarms(strangers), sep="\n", flush=True)
-    _report(arguments.out, [judge.row(p) for p in trial.altered(attacks)], strangers)
+    sought = replace(trial, originals=trial.originals[: arguments.looked_for])
+    _report(arguments.out, [judge.row(p) for p in sought.altered(attacks)], strangers)
 
 
 if __name__ == "__main__":

@@ -185,3 +185,18 @@ def test_gallery_tells_whose_fingerprints_are_equal(gallery):
     assert gallery.exact(describe(PHOTOS[4])) == [4]
     assert gallery.exact(again) in ([], [4])
     assert extract(PHOTOS[4]).digest != again.extraction.digest
+
+
+def marked(picture):
+    """Write the same watermark across a picture."""
+    picture = picture.copy()
+    for y in (80, 180):
+        cv2.putText(picture, "SAMPLE STOCK", (10, y), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 255, 2)
+    return picture
+
+
+def test_common_watermark_makes_no_copy():
+    gallery = Gallery([describe(marked(one)) for one in PHOTOS[:10]])
+    for seed in range(70, 76):
+        assert similar(marked(photo(seed)), gallery) == []
+    assert [one.place for one in similar(marked(PHOTOS[4])[30:, 40:], gallery)] == [4]

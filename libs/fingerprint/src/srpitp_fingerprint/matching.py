@@ -12,12 +12,13 @@ from .extraction import Description
 from .gallery import Comparison, Gallery, Probe
 from .orientation import negative, permute
 from .sketch import negative_sketch, orient_sketch
-from .steps import Steps
+from .steps import LOWEST_BAR, Steps
 from .verification import Verification, verify
 
 __all__ = ["Match", "match"]
 
 _COMPARED_IN_FULL = 20  # pictures that are told of, of those whose sketches were compared
+_LEAST_AGREEMENT = 0.35  # of pixels; copies have 0.5 and more
 _UNRELATED = 0.45  # sketch distance of other pictures that are near by their fingerprints
 
 
@@ -159,7 +160,7 @@ def _verified(
         return found
     verification = verify(mine, theirs)
     score = _score(found, verification)
-    similar = score >= steps.bar
+    similar = score > steps.bar
     return replace(
         found,
         verification=verification,
@@ -170,7 +171,7 @@ def _verified(
 
 def _score(found: Match, verification: Verification) -> float:
     constant, inliers, agreement, spread, near, points = CALIBRATION.match
-    return (
+    score = (
         constant
         + inliers * math.log1p(verification.inliers)
         + agreement * verification.agreement
@@ -178,6 +179,8 @@ def _score(found: Match, verification: Verification) -> float:
         + near * found.nearness
         + points * math.log1p(found.points)
     )
+    # A caption or a watermark that both have makes points agree, but not the pixels around them.
+    return score if verification.agreement >= _LEAST_AGREEMENT else min(score, LOWEST_BAR)
 
 
 def match(picture: Description, gallery: Gallery, steps: Steps = DEFAULT_STEPS) -> list[Match]:

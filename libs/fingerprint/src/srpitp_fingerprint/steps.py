@@ -5,7 +5,10 @@ from dataclasses import dataclass, replace
 from .calibration import CALIBRATION
 from .orientation import Orientation
 
-__all__ = ["Steps"]
+__all__ = ["LOWEST_BAR", "Steps"]
+
+LOWEST_BAR = 1.0
+"""Score that no picture exceeds whose pixels disagree."""
 
 _PER_MILLION, _PROTECTED = 500, 10_000
 
@@ -34,7 +37,7 @@ class Steps:
     points : float
         Least number of points in common that makes a candidate.
     bar : float
-        Least `Match.score` of a similar picture. Both are set for 500 false alarms per million
+        `Match.score` that a similar picture exceeds. Both are set for 500 false alarms per million
         detected images against 10,000 protected ones; see `within`.
     """
 
@@ -71,5 +74,5 @@ class Steps:
         return replace(
             self,
             tight=-CALIBRATION.nearness.limit(share, protected, often),
-            bar=CALIBRATION.score.limit(share, protected),
+            bar=max(LOWEST_BAR, CALIBRATION.score.limit(share, protected)),
         )
