@@ -1,4 +1,5 @@
 import importlib.metadata
+import resource
 import socket
 import subprocess
 import sys
@@ -33,6 +34,18 @@ def test_data_survives_a_restart_on_another_port(tmp_path: Path) -> None:
         ):
             client.test.things.insert_one({"_id": 2}, session=session)
             assert client.test.things.count_documents({}, session=session) == 2
+
+
+def test_more_files_than_a_user_may_open_by_default(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with running_mongod(tmp_path) as uri, MongoClient[dict[str, object]](uri) as client:
+            for number in range(200):  # two files each
+                client.test.create_collection(f"c{number}")
+            assert len(client.test.list_collection_names()) == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_folder_is_used_by_one_at_a_time(tmp_path: Path) -> None:

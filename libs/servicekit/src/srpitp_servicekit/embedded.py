@@ -5,6 +5,7 @@ import ctypes.util
 import fcntl
 import os
 import platform
+import resource
 import signal
 import socket
 import subprocess
@@ -86,13 +87,18 @@ def start_mongod(folder: Path, port: int) -> subprocess.Popen[bytes]:
     with log.open("ab") as errors:
         # A session of its own: Ctrl-C stops us, and we stop it, after everyone who uses it. And
         # nothing of ours is left open in it: whoever reads our output sees the end when we end.
-        return subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603
             command,
             stdout=subprocess.DEVNULL,
             stderr=errors,
             env=_environment(folder),
             start_new_session=True,
         )
+    # A file for each collection and each index: a user's usual 1024 are used up soon, and then
+    # mongod gives up.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (most, most))
+    return process
 
 
 def wait_for_primary(process: subprocess.Popen[bytes], folder: Path, port: int) -> str:
