@@ -95,10 +95,11 @@ def content_box(luma: NDArray[np.uint8]) -> Box:
     height, width = luma.shape
     top, bottom, left, right = 0, height, 0, width
     for _ in range(_PASSES):
+        before = top, bottom, left, right
         first, last = _inner(luma[top:bottom, left:right])
         top, bottom = top + first, top + last
-        first_column, last_column = _inner(np.ascontiguousarray(luma[top:bottom, left:right].T))
-        left, right = left + first_column, left + last_column
-        if (bottom - top, right - left) == luma.shape:
-            return WHOLE
+        first, last = _inner(np.ascontiguousarray(luma[top:bottom, left:right].T))
+        left, right = left + first, left + last
+        if (top, bottom, left, right) == before:
+            break
     return Box(top / height, bottom / height, left / width, right / width)
