@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROOMS := libs/fingerprint libs/contracts libs/servicekit libs/client .
 
-.PHONY: demo test lint types rooms unit openapi lock clean help
+.PHONY: demo test lint types rooms unit openapi bench lock clean help
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -37,12 +37,20 @@ $(VENV)/ready: requirements.lock tools/setup.sh $(ROOMS:%=%/pyproject.toml)
 openapi: $(VENV)/ready
 	$(BIN)/python -m tools.openapi
 
+# What the measurements in bench/ need besides: other fingerprints, and plots.
+bench: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes --no-deps --no-compile -r bench/requirements.lock
+
 # Choose the versions anew (needs uv).
+COMPILE = uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
+	--python-version 3.11 --python-platform x86_64-unknown-linux-gnu \
+	$(foreach room,fingerprint contracts servicekit client services,--no-emit-package srpitp-$(room)) \
+	$(ROOMS:%=%/pyproject.toml) --extra demo --extra dev --extra embedded
+
 lock:
-	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-		--python-platform x86_64-unknown-linux-gnu --all-extras \
-		$(foreach room,fingerprint contracts servicekit client services,--no-emit-package srpitp-$(room)) \
-		$(ROOMS:%=%/pyproject.toml) -o requirements.lock
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --extra bench --constraint requirements.lock -o bench/requirements.lock
 
 clean:
 	rm -rf $(VENV) .cache out

@@ -130,7 +130,7 @@ def kept(path: Path | None, make: Callable[[], Any]) -> Any:
 
 def usual_trial_options(parser: Any) -> None:
     """Add the options that say where photos are and how many are taken."""
-    root = Path(__file__).resolve().parents[3]
+    root = Path(__file__).resolve().parents[1]
     parser.add_argument("--photos", type=Path, default=root.parent / "shared/data/dev")
     parser.add_argument("--attacks", type=Path, default=root.parent / "shared/eval/attacks.py")
     parser.add_argument(

@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--originals", type=int, default=20)
     parser.add_argument("--protected", type=int, default=4000)
     parser.add_argument("--strangers", type=int, default=1500)
-    default = Path(__file__).parents[1] / "src/srpitp_fingerprint/calibration.json"
+    default = Path(__file__).parents[1] / "libs/fingerprint/src/srpitp_fingerprint/calibration.json"
     parser.add_argument("--out", type=Path, default=default)
     arguments = parser.parse_args()
     photos, _, attacks = ready(arguments)
