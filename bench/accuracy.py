@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from peers import PDQ_USUAL, PEERS, nearest_bits
+from photos import decoded
 from plots import plot_distances, plot_recall
 from trial import Picture, Trial, kept, ready, usual_trial_options
 
@@ -42,12 +42,8 @@ def _with_views(one: Description, names: tuple[str, ...]) -> Description:
     return Description(replace(one.extraction, views=views), one.features)
 
 
-def _pixels(picture: Picture) -> NDArray[np.uint8]:
-    return cv2.imdecode(np.frombuffer(picture.data, np.uint8), cv2.IMREAD_COLOR)
-
-
 def _hashes(picture: Picture) -> dict[str, NDArray[np.uint8]]:
-    pixels = _pixels(picture)
+    pixels = decoded(picture.data)
     return {name: of(pixels) for name, of in PEERS.items()}
 
 
@@ -67,8 +63,17 @@ class Judge:
 
     def row(self, picture: Picture) -> dict[str, Any]:
         """Judge one picture: what was found, how near, and by the peers' distances."""
-        described = describe(picture.data, detected=True) if self.own else None
         row: dict[str, Any] = {"name": picture.name, "kind": picture.kind}
+        if self.own:
+            row |= self._found(picture)
+        for name, bits in _hashes(picture).items() if self.peers else ():
+            apart = nearest_bits(bits, self.peers[name])
+            row[name] = int(apart[picture.truth] if picture.truth >= 0 else apart.min())
+        return row
+
+    def _found(self, picture: Picture) -> dict[str, Any]:
+        described = describe(picture.data, detected=True)
+        row: dict[str, Any] = {}
         for method, (gallery, steps) in self.own.items():
             found = match(described, gallery, steps)
             places = {m.place for m in found if m.verdict is not Verdict.DISTINCT}
@@ -76,9 +81,6 @@ class Judge:
             true = [m for m in found if picture.truth in (m.place, -1)]
             row[f"{method} nearness"] = min((m.nearness for m in true), default=np.nan)
             row[f"{method} score"] = max((m.score for m in true), default=-np.inf)
-        for name, bits in _hashes(picture).items() if self.peers else ():
-            apart = nearest_bits(bits, self.peers[name])
-            row[name] = int(apart[picture.truth] if picture.truth >= 0 else apart.min())
         return row
 
 
@@ -182,7 +184,8 @@ def main() -> None:
     )  # fmt: skip
 
     def keep(name: str) -> Path | None:
-        return arguments.keep and arguments.keep / f"{name}-{arguments.protected}.pickle"
+        folder: Path | None = arguments.keep
+        return folder / f"{name}-{arguments.protected}.pickle" if folder else None
 
     wide = kept(
         keep("protected"), lambda: [describe(p.data, views="K10") for p in trial.protected_set()]

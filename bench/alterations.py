@@ -18,21 +18,25 @@ from montages import (
     stacked,
 )
 from numpy.typing import NDArray
+from photos import decoded
 
 __all__ = ["ALTERATIONS", "alter"]
 
 Pixels = NDArray[np.uint8]
 Others = list[Pixels]
 Random = np.random.Generator
+Colour = tuple[int, int, int]
+Widths = tuple[int, int, int, int]
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 
 def _jpeg(image: Pixels, quality: int) -> Pixels:
-    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 1)
+    return decoded(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes())
 
 
-def _colour(random: Random) -> tuple[int, int, int]:
-    return tuple(int(c) for c in random.integers(0, 256, 3))
+def _colour(random: Random) -> Colour:
+    blue, green, red = (int(c) for c in random.integers(0, 256, 3))
+    return blue, green, red
 
 
 def _window(image: Pixels, rows: float, columns: float, random: Random) -> Pixels:
@@ -40,6 +44,10 @@ def _window(image: Pixels, rows: float, columns: float, random: Random) -> Pixel
     h, w = round(height * rows), round(width * columns)
     y, x = random.integers(0, height - h + 1), random.integers(0, width - w + 1)
     return image[y : y + h, x : x + w].copy()
+
+
+def _mirrored(image: Pixels) -> Pixels:
+    return np.asarray(cv2.flip(image, 1), np.uint8)
 
 
 def crop(removed: float) -> Callable[[Pixels, Others, Random], Pixels]:
@@ -66,7 +74,7 @@ def to_aspect(aspect: float) -> Callable[[Pixels, Others, Random], Pixels]:
 
 def flipped_crop(image: Pixels, _: Others, random: Random) -> Pixels:
     """Crop 15 %, then mirror."""
-    return cv2.flip(_window(image, 0.85, 0.85, random), 1)
+    return _mirrored(_window(image, 0.85, 0.85, random))
 
 
 def turned_crop(image: Pixels, _: Others, random: Random) -> Pixels:
@@ -74,7 +82,8 @@ def turned_crop(image: Pixels, _: Others, random: Random) -> Pixels:
     height, width = image.shape[:2]
     degrees = random.uniform(6, 14) * random.choice([-1, 1])
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.25)
-    return cv2.warpAffine(image, turn, (width, height), flags=cv2.INTER_LINEAR)
+    turned = cv2.warpAffine(image, turn, (width, height), flags=cv2.INTER_LINEAR)
+    return np.asarray(turned, np.uint8)
 
 
 def perspective(image: Pixels, _: Others, random: Random) -> Pixels:
@@ -84,7 +93,14 @@ def perspective(image: Pixels, _: Others, random: Random) -> Pixels:
     moved = corners + random.uniform(-0.08, 0.08, (4, 2)).astype(np.float32)
     size = np.array([width, height], np.float32)
     matrix = cv2.getPerspectiveTransform(corners * size, moved * size)
-    return cv2.warpPerspective(image, matrix, (width, height), borderValue=(40, 45, 50))
+    seen = cv2.warpPerspective(image, matrix, (width, height), borderValue=(40, 45, 50))
+    return np.asarray(seen, np.uint8)
+
+
+def _bordered(image: Pixels, widths: Widths, colour: Colour) -> Pixels:
+    """Widths are those above, below, left, and right."""
+    wider = cv2.copyMakeBorder(image, *widths, cv2.BORDER_CONSTANT, value=colour)
+    return np.asarray(wider, np.uint8)
 
 
 def frame(image: Pixels, _: Others, random: Random) -> Pixels:
@@ -94,7 +110,7 @@ def frame(image: Pixels, _: Others, random: Random) -> Pixels:
         for a, b in ((0.02, 0.04), (0.05, 0.12))
     )
     for width in (inner, outer):
-        image = cv2.copyMakeBorder(image, *(width,) * 4, cv2.BORDER_CONSTANT, value=_colour(random))
+        image = _bordered(image, (width, width, width, width), _colour(random))
     return image
 
 
@@ -102,9 +118,7 @@ def polaroid(image: Pixels, _: Others, random: Random) -> Pixels:
     """White border, broad below, with a handwritten line."""
     height, width = image.shape[:2]
     edge = round(0.06 * width)
-    image = cv2.copyMakeBorder(
-        image, edge, round(0.22 * height), edge, edge, cv2.BORDER_CONSTANT, value=(240, 245, 248)
-    )
+    image = _bordered(image, (edge, round(0.22 * height), edge, edge), (240, 245, 248))
     place = (2 * edge, round(1.17 * height))
     cv2.putText(
         image, "summer '24", place, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, width / 300, (80, 60, 50), 2
@@ -130,7 +144,7 @@ def banner(image: Pixels, _: Others, random: Random) -> Pixels:
     y = round(height * random.uniform(0.1, 0.7))
     over = image.copy()
     over[y : y + round(0.18 * height)] = _colour(random)
-    image = cv2.addWeighted(over, 0.8, image, 0.2, 0)
+    image = np.asarray(cv2.addWeighted(over, 0.8, image, 0.2, 0), np.uint8)
     place = (round(0.1 * width), y + round(0.13 * height))
     cv2.putText(image, "BREAKING NEWS", place, _FONT, width / 360, (255, 255, 255), 2, cv2.LINE_AA)
     return image
@@ -145,7 +159,8 @@ def blurred_padding(aspect: float) -> Callable[[Pixels, Others, Random], Pixels]
         scale = max(wide / width, high / height)
         back = cv2.resize(image, (round(width * scale) + 1, round(height * scale) + 1))
         y, x = (back.shape[0] - high) // 2, (back.shape[1] - wide) // 2
-        canvas = cv2.GaussianBlur(back[y : y + high, x : x + wide], (0, 0), max(4, wide / 30))
+        part = back[y : y + high, x : x + wide]
+        canvas = np.asarray(cv2.GaussianBlur(part, (0, 0), max(4, wide / 30)), np.uint8)
         y, x = (high - height) // 2, (wide - width) // 2
         canvas[y : y + height, x : x + width] = image
         return canvas
@@ -188,14 +203,14 @@ def curve(image: Pixels, _: Others, random: Random) -> Pixels:
     tone = [level**0.45, level**2.2, 1 / (1 + np.exp(-12 * (level - 0.5))), 0.25 + 0.5 * level][
         kind
     ]
-    return cv2.LUT(image, np.clip(255 * tone, 0, 255).astype(np.uint8))
+    return np.asarray(cv2.LUT(image, np.clip(255 * tone, 0, 255).astype(np.uint8)), np.uint8)
 
 
 def local_contrast(image: Pixels, _: Others, random: Random) -> Pixels:
     """Adaptive histogram equalisation: the HDR look."""
     lab = cv2.cvtColor(image, cv2.COLOR_BGR2LAB)
     lab[..., 0] = cv2.createCLAHE(random.uniform(2, 5), (8, 8)).apply(lab[..., 0])
-    return cv2.cvtColor(lab, cv2.COLOR_LAB2BGR)
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2BGR), np.uint8)
 
 
 def posterise(image: Pixels, _: Others, random: Random) -> Pixels:
@@ -209,7 +224,8 @@ def light_leak(image: Pixels, _: Others, random: Random) -> Pixels:
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     turn = random.uniform(0, 2 * np.pi)
     ramp = (60 * (np.cos(turn) * x + np.sin(turn) * y))[..., None]
-    return np.clip(image + ramp * np.array([0.7, 1, 1.2]), 0, 255).astype(np.uint8)
+    lit = np.clip(image + ramp * np.array([0.7, 1, 1.2]), 0, 255)
+    return np.asarray(lit, np.uint8)
 
 
 def thumbnail(image: Pixels, _: Others, random: Random) -> Pixels:
@@ -229,7 +245,7 @@ def generations(image: Pixels, _: Others, random: Random) -> Pixels:
 def repost(image: Pixels, others: Others, random: Random) -> Pixels:
     """Cropped, mirrored at times, captioned, recompressed."""
     image = _window(image, 0.88, 0.88, random)
-    image = cv2.flip(image, 1) if random.integers(2) else image
+    image = _mirrored(image) if random.integers(2) else image
     return _jpeg(caption(image, others, random), 55)
 
 

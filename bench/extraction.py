@@ -53,7 +53,10 @@ def pictures(folder: Path | None, count: int) -> list[Any]:
 
 def pdq_of(path: Path) -> Any:
     """Fingerprint with PDQ."""
-    return pdqhash.compute(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB))
+    pixels = cv2.imread(str(path))
+    if pixels is None:
+        raise ValueError(f"cannot read {path} as an image")
+    return pdqhash.compute(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 
 
 def imagehash_of(function: Callable[[Image.Image], Any], path: Path) -> Any:
@@ -95,7 +98,7 @@ def stages(path: Path) -> dict[str, Callable[[], Any]]:
 def contenders(path: Path) -> dict[str, Callable[[], Any]]:
     """Give all that is timed on one file."""
     data = np.fromfile(path, np.uint8)
-    whole = {
+    whole: dict[str, Callable[[], Any]] = {
         "bare decode": lambda: cv2.imdecode(data, cv2.IMREAD_GRAYSCALE),
         "bare decode from file": lambda: cv2.imread(str(path), cv2.IMREAD_GRAYSCALE),
         "one view": lambda: extract(path, views="K1"),

@@ -68,7 +68,8 @@ def main() -> None:
     )  # fmt: skip
 
     def keep(name: str) -> Path | None:
-        return arguments.keep and arguments.keep / f"fit-{name}.pickle"
+        folder: Path | None = arguments.keep
+        return folder / f"fit-{name}.pickle" if folder else None
 
     def described(pictures: Iterator[Picture]) -> list[tuple[Picture, Description]]:
         return [(replace(p, data=b""), describe(p.data, detected=True)) for p in pictures]

@@ -22,7 +22,8 @@ _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 def resized(image: Pixels, width: int, height: int) -> Pixels:
     """Resize by area, to at least 8 x 8."""
-    return cv2.resize(image, (max(8, width), max(8, height)), interpolation=cv2.INTER_AREA)
+    size = (max(8, width), max(8, height))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def side_by_side(image: Pixels, others: Others, random: Random) -> Pixels:
@@ -49,8 +50,9 @@ def collage(image: Pixels, others: Others, random: Random) -> Pixels:
         round(0.02 * width * random.integers(0, 3)),
         tuple(int(c) for c in random.integers(0, 256, 3)),
     )
-    tiles = [cv2.copyMakeBorder(t, *(gap,) * 4, cv2.BORDER_CONSTANT, value=paper) for t in tiles]
-    return np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:])])
+    framed = [cv2.copyMakeBorder(t, *(gap,) * 4, cv2.BORDER_CONSTANT, value=paper) for t in tiles]
+    whole = np.vstack([np.hstack(framed[:2]), np.hstack(framed[2:])])
+    return np.asarray(whole, np.uint8)
 
 
 def one_large(image: Pixels, others: Others, random: Random) -> Pixels:

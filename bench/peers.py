@@ -35,4 +35,5 @@ PEERS = {"PDQ": _pdq, "pHash": _of_imagehash("phash"), "dHash": _of_imagehash("d
 
 def nearest_bits(query: NDArray[np.uint8], hashes: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Count the bits in which one hash differs from each of many."""
-    return np.bitwise_count(query ^ hashes).sum(axis=1, dtype=np.int64)
+    bits: NDArray[np.int64] = np.bitwise_count(query ^ hashes).sum(axis=1, dtype=np.int64)
+    return bits

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Photo", "horizon", "product", "read_photos", "window"]
+__all__ = ["Photo", "decoded", "horizon", "product", "read_photos", "window"]
 
 Pixels = NDArray[np.uint8]
 _SIDE = 320
@@ -22,7 +22,18 @@ class Photo(NamedTuple):
 
     def pixels(self) -> Pixels:
         """Read it, as BGR."""
-        return cv2.imread(str(self.path), cv2.IMREAD_COLOR)
+        image = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ValueError(f"cannot read {self.path} as an image")
+        return np.asarray(image, np.uint8)
+
+
+def decoded(data: bytes) -> Pixels:
+    """Decode an image file that is in memory, to BGR."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError("cannot decode the data as an image")
+    return np.asarray(image, np.uint8)
 
 
 def read_photos(folder: Path) -> list[Photo]:
@@ -48,7 +59,8 @@ def window(image: Pixels, seed: list[int]) -> Pixels:
     part = part[:, ::-1] if random.integers(2) else part
     scale = _SIDE / min(h, w)
     size = (round(w * scale), round(h * scale))
-    return cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_CUBIC)
+    enlarged = cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(enlarged, np.uint8)
 
 
 def product(image: Pixels, seed: list[int]) -> Pixels:
@@ -60,9 +72,9 @@ def product(image: Pixels, seed: list[int]) -> Pixels:
     mask = np.zeros((_SIDE, _SIDE), np.float32)
     cv2.ellipse(mask, (_SIDE // 2, _SIDE // 2 + 10), axes, 0, 0, 360, 1, -1)
     canvas *= 1 - 0.25 * cv2.GaussianBlur(np.roll(mask, 14, axis=0), (0, 0), 12)[..., None]
-    mask = cv2.GaussianBlur(mask, (0, 0), 1.5)[..., None]
+    share = cv2.GaussianBlur(mask, (0, 0), 1.5)[..., None]
     object_ = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    return (canvas * (1 - mask) + object_ * mask).astype(np.uint8)
+    return (canvas * (1 - share) + object_ * share).astype(np.uint8)
 
 
 def horizon(image: Pixels, seed: list[int]) -> Pixels:

@@ -20,7 +20,8 @@ def _axes(width: float, height: float) -> tuple[Any, Any]:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    return plt.subplots(figsize=(width, height), layout="constrained")
+    figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
+    return figure, axes
 
 
 def plot_distances(

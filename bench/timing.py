@@ -4,6 +4,7 @@ import argparse
 import pickle
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import cv2
@@ -37,7 +38,7 @@ def main() -> None:
         "bare grey decode, 500 x 375", lambda f: cv2.imdecode(np.frombuffer(f, np.uint8), 0), files
     )
     for views in ("K1", "K6", "K10", "Q2", "Q6"):
-        _timed(f"extract {views}", lambda f, v=views: extract(f, views=v), files)
+        _timed(f"extract {views}", partial(extract, views=views), files)
     _timed("local features, with decoding", local_features, files)
     _timed("describe, protected", describe, files)
     _timed("describe, detected", lambda f: describe(f, detected=True), files)

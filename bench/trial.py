@@ -38,6 +38,8 @@ def load_attacks(path: Path) -> ModuleType | None:
     if not path.exists():
         return None
     spec = importlib.util.spec_from_file_location("attacks", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python module")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -92,9 +94,10 @@ class Trial:
         for place, photo in enumerate(self.originals):
             image = photo.pixels()
             others = [mixed_in[(3 * place + k) % len(mixed_in)] for k in range(3)]
-            for name in attacks.A if attacks else ():
-                done = attacks.attack(image, name, place)
-                yield Picture(photo.path.stem, name, place, _file(done))
+            if attacks:
+                for name in attacks.A:
+                    done = attacks.attack(image, name, place)
+                    yield Picture(photo.path.stem, name, place, _file(done))
             for name in ALTERATIONS:
                 yield Picture(
                     photo.path.stem, f"+{name}", place, _file(alter(image, name, others, place))
