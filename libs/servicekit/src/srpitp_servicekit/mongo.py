@@ -192,7 +192,8 @@ async def ensure_indexes(db: Database, indexes: Mapping[Collection, Sequence[Ind
     for name, models in indexes.items():
         if name not in present:
             try:
-                await db.create_collection(name)
+                # The driver's own look beforehand would raise an error of its own.
+                await db.create_collection(name, check_exists=False)
             except OperationFailure as error:
                 if error.code != _NAMESPACE_EXISTS:  # another process was faster
                     raise
