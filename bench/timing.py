@@ -31,6 +31,8 @@ def main() -> None:
     usual_trial_options(parser)
     parser.add_argument("--protected", type=int, default=10_000)
     arguments = parser.parse_args()
+    if arguments.keep is None:
+        parser.error("give with --keep the folder in which accuracy.py kept its protected set")
     _, photos, _ = ready(arguments)
     pixels = [cv2.resize(photo.pixels(), (500, 375)) for photo in photos[200:240]]
     files = [cv2.imencode(".jpg", one)[1].tobytes() for one in pixels]
