@@ -82,10 +82,17 @@ def slow_png() -> bytes:
     return black_png(9_900)
 
 
-def black_png(side: int) -> bytes:
-    """Return a square black PNG of 8-bit grey; ``side`` is a multiple of 100."""
-    rows = bytes(100 * (1 + side))  # each row is a filter type, 0, and a byte a pixel
-    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+def deep_png() -> bytes:
+    """Return a valid PNG with nearly as many pixels as we take, of 8 bytes each."""
+    return black_png(9_900, bits=16, channels=4)
+
+
+def black_png(side: int, *, bits: int = 8, channels: int = 1) -> bytes:
+    """Return a square black PNG of grey, or of colour and alpha; ``side`` is a multiple of 100."""
+    row = 1 + side * channels * bits // 8  # each row is a filter type, 0, and its pixels
+    rows = bytes(100 * row)
+    colour_type = {1: 0, 4: 6}[channels]
+    header = struct.pack(">IIBBBBB", side, side, bits, colour_type, 0, 0, 0)
     packed = _packed_zeros(rows, times=side // 100)
     chunks = (_chunk(b"IHDR", header), _chunk(b"IDAT", packed), _chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)

@@ -123,7 +123,7 @@ async def test_an_image_that_takes_too_long_is_refused_alone(serving: Serving) -
 
 async def test_an_image_that_takes_too_much_memory_is_refused_alone(serving: Serving) -> None:
     async with serving(workers=1, worker_memory_bytes=2**29) as client:
-        answer = await post(client, images.slow_png())
+        answer = await post(client, images.deep_png())
         assert answer.status_code == 422
         assert (await post(client, GOOD)).status_code == 200
 
