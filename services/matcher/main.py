@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from services.matcher.api import router
 from services.matcher.engine import Rule
+from services.matcher.matching import Matching
 from services.matcher.service import MatcherService
 from services.matcher.settings import Settings
 from services.matcher.store import INDEXES, MatcherStore
@@ -34,7 +35,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             outbox = Outbox(db, ServiceName.MATCHER, peers)
             app.state.db = db
             app.state.authenticator = Authenticator(db, settings)
-            app.state.service = MatcherService(MatcherStore(db), outbox, _rule(settings))
+            store = MatcherStore(db)
+            matching = Matching(store, _rule(settings))
+            app.state.service = MatcherService(store, outbox, matching)
             async with outbox.running():
                 yield
 

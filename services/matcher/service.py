@@ -1,15 +1,10 @@
 """What the matcher decides (paper, steps 8 and 9)."""
 
-import asyncio
-from collections.abc import Sequence
-from datetime import datetime
-
-from services.matcher.engine import Bank, Pair, Rule, compare
-from services.matcher.index import LiveIndex, Protected
-from services.matcher.store import Detected, MatcherStore
+from services.matcher.matching import Found, Matching
+from services.matcher.store import MatcherStore
 from srpitp_contracts.alerting import AlertRequest, EventType
 from srpitp_contracts.crawling import RetainRequest
-from srpitp_contracts.identifiers import alert_id, match_id
+from srpitp_contracts.identifiers import alert_id
 from srpitp_contracts.matching import (
     Match,
     MatchingOutcome,
@@ -17,7 +12,6 @@ from srpitp_contracts.matching import (
     MatchWithSightings,
     ReviewDecision,
     ReviewRequest,
-    Verdict,
 )
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import ServiceName
@@ -27,7 +21,6 @@ from srpitp_servicekit.mongo import Session
 from srpitp_servicekit.outbox import Outbox
 from srpitp_servicekit.problems import ConflictError, NotFoundError
 
-EXACT_RULE = "rule:exact"
 _STATE_OF = {
     ReviewDecision.CONFIRM: MatchState.CONFIRMED,
     ReviewDecision.REJECT: MatchState.REJECTED,
@@ -37,75 +30,21 @@ _STATE_OF = {
 class MatcherService:
     """Compares, notes what is certain, and leaves the rest to reviewers."""
 
-    def __init__(self, store: MatcherStore, outbox: Outbox, rule: Rule) -> None:
+    def __init__(self, store: MatcherStore, outbox: Outbox, matching: Matching) -> None:
         self._store = store
         self._outbox = outbox
-        self._index = LiveIndex(store)
-        self._rule = rule
+        self._matching = matching
 
     async def match_detected(self, detected_id: str, tag: str) -> MatchingOutcome:
         """Compare a detected image with the protected images of each of its tags."""
-        detected = await self._store.detected_image(tag, detected_id)
-        if detected is None:  # expired since
-            return MatchingOutcome(compared=0, matches=[])
-        now = utc_now()
-        bank = Bank([detected.candidate])
-        compared, matches = 0, list[Match]()
-        for searched in detected.tags:
-            protected = await self._index.at(searched, now)
-            compared += len(protected.images)
-            for pair in await asyncio.to_thread(compare, bank, protected.bank, self._rule):
-                matches.append(
-                    self._judge(pair, protected.images[pair.protected_id], detected, searched, now)
-                )
-        return await self._note(matches, compared)
+        return await self._note(await self._matching.of_detected(detected_id, tag))
 
     async def match_protected(self, protected_id: str, tag: str) -> MatchingOutcome:
         """Compare a protected image with the images that were detected before it was registered."""
-        now = utc_now()
-        found = await self._store.protected_images(tag, [protected_id])
-        if not found or not found[0].is_protected_at(now):
-            return MatchingOutcome(compared=0, matches=[])
-        [protected] = found
-        bank = Bank([protected.candidate])
-        compared, matches = 0, list[Match]()
-        async for batch in self._store.detected_images(tag):
-            compared += len(batch)
-            detected = {image.candidate.id: image for image in batch}
-            candidates = Bank([image.candidate for image in batch])
-            for pair in await asyncio.to_thread(compare, candidates, bank, self._rule):
-                matches.append(self._judge(pair, protected, detected[pair.detected_id], tag, now))
-        return await self._note(matches, compared)
+        return await self._note(await self._matching.of_protected(protected_id, tag))
 
-    def _judge(
-        self, pair: Pair, protected: Protected, detected: Detected, tag: str, now: datetime
-    ) -> Match:
-        """Apply formula (2): exact is noted at once, similar goes to a reviewer."""
-        exact = pair.verdict is Verdict.EXACT
-        return Match(
-            id=match_id(pair.protected_id, pair.detected_id),
-            owner_id=protected.owner_id,
-            protected_id=pair.protected_id,
-            protected_title=protected.title,
-            protected_digest=protected.candidate.digest,
-            detected_id=pair.detected_id,
-            detected_digest=detected.candidate.digest,
-            detected_tag=detected.tag,
-            image_address=detected.image_address,
-            tag=tag,
-            verdict=pair.verdict,
-            distance=pair.distance,
-            decision_distance=pair.decision_distance,
-            threshold=self._rule.threshold,
-            state=MatchState.CONFIRMED if exact else MatchState.IN_REVIEW,
-            decided_by=EXACT_RULE if exact else None,
-            decided_at=now if exact else None,
-            note="",
-            created_at=now,
-        )
-
-    async def _note(self, matches: Sequence[Match], compared: int) -> MatchingOutcome:
-        for match in matches:
+    async def _note(self, found: Found) -> MatchingOutcome:
+        for match in found.matches:
             sighted = await self._store.match_with_sightings(match)
 
             async def work(session: Session, sighted: MatchWithSightings = sighted) -> None:
@@ -117,7 +56,9 @@ class MatcherService:
 
             await self._store.transaction(work)
         self._outbox.wake()
-        return MatchingOutcome(compared=compared, matches=[match.id for match in matches])
+        return MatchingOutcome(
+            compared=found.compared, matches=[match.id for match in found.matches]
+        )
 
     async def match(self, match_id: str, caller: Caller) -> MatchWithSightings:
         """Return a match to somebody who may see it."""
