@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import httpx
 
@@ -91,7 +91,7 @@ class Intake:
         self._blobs = blobs
         self._peers = peers
         self._patience = settings.fingerprint_patience_seconds
-        self._retention = timedelta(days=settings.retention_days)
+        self._retention = settings.retention
         self._at_once = asyncio.Semaphore(settings.fingerprint_concurrency)
         self._counted: Counter[str] = Counter(crawl.counts.model_dump())
 

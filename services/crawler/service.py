@@ -61,7 +61,7 @@ class CrawlerService:
         self._store = store
         self._blobs = blobs
         self._policy = policy
-        self._retention = timedelta(days=settings.retention_days)
+        self._retention = settings.retention
         self._wake = wake
 
     async def add_site(

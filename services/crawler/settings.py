@@ -1,7 +1,10 @@
 """Settings of the crawler."""
 
+from datetime import timedelta
+
 from pydantic import Field
 
+from srpitp_contracts.matching import MatchingMode
 from srpitp_servicekit.settings import ServiceSettings
 
 
@@ -40,5 +43,11 @@ class Settings(ServiceSettings):
         default=90,
         ge=0,
         description="how long an image without a match is kept after it was last seen, for "
-        "photos that are registered later; 0 keeps none (the paper's behaviour)",
+        "photos that are registered later; 0 keeps none, as in paper mode",
     )
+
+    @property
+    def retention(self) -> timedelta:
+        """How long an image without a match is kept; in paper mode not at all."""
+        kept = self.matching_mode is not MatchingMode.PAPER
+        return timedelta(days=self.retention_days if kept else 0)

@@ -4,16 +4,12 @@ import os
 
 from pydantic import Field
 
-from srpitp_contracts.fingerprints import Profile
 from srpitp_servicekit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
     """What the operator may choose."""
 
-    fingerprint_profile: Profile = Field(
-        default="robust", description="fingerprints of two profiles are not comparable"
-    )
     fingerprint_workers: int = Field(
         default_factory=lambda: len(os.sched_getaffinity(0)),
         ge=1,

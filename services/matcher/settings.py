@@ -2,16 +2,12 @@
 
 from pydantic import Field
 
-from srpitp_contracts.fingerprints import Profile
 from srpitp_servicekit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
     """Each field's environment name is ``SRPITP_`` and the field's name in capitals."""
 
-    fingerprint_profile: Profile = Field(
-        default="robust", description="as the fingerprint service has it: which distance counts"
-    )
     match_threshold: float | None = Field(
         default=None, ge=0, le=1, description="Th of formula (2); the profile's own, if none"
     )

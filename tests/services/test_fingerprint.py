@@ -62,7 +62,7 @@ async def test_says_everything_that_is_read_from_an_image(client: httpx.AsyncCli
 async def test_takes_the_profile_of_the_settings(
     environment: dict[str, str], running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SRPITP_FINGERPRINT_PROFILE", "paper")
+    monkeypatch.setenv("SRPITP_MATCHING_MODE", "paper")
     async with (
         running(create_app()) as address,
         httpx.AsyncClient(base_url=address, headers=KEY, timeout=60) as client,

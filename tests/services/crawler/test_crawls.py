@@ -309,14 +309,21 @@ async def test_a_match_is_kept_whichever_word_comes_first(
     assert await state() == ("matched", None)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("SRPITP_RETENTION_DAYS", "0"), ("SRPITP_MATCHING_MODE", "paper")],
+    ids=["no retention", "paper mode"],
+)
 async def test_nothing_unmatched_is_kept_without_retention(
+    setting: str,
+    value: str,
     open_crawler: Opened,
     website: Website,
     matcher: Matcher,
     monkeypatch: pytest.MonkeyPatch,
     db: Database,
 ) -> None:
-    monkeypatch.setenv("SRPITP_RETENTION_DAYS", "0")
+    monkeypatch.setenv(setting, value)
     monkeypatch.setattr("services.crawler.runner._SWEEP_SECONDS", 0.05)
     website.page("/", '<img src="/a.jpg">')
     website.image("/a.jpg", photo(1))

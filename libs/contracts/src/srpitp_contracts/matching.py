@@ -51,6 +51,50 @@ class MatchingOutcome(Model):
     matches: list[Identifier]
 
 
+class MatchingMode(StrEnum):
+    """How images are matched."""
+
+    STANDARD = "standard"
+    """several views, all tags of an image, verified candidates, thresholds by budget"""
+    PAPER = "paper"
+    """the paper's Algorithm 2 to the letter"""
+
+
+Row = tuple[float, float, float]
+
+
+class Alignment(Model):
+    """How a protected picture lies in a detected one."""
+
+    transform: tuple[Row, Row] = Field(
+        description="from places in the detected picture to places in the protected one, in "
+        "fractions of their widths and heights"
+    )
+    mirrored: bool = Field(
+        description="whether the detected picture is to be flipped from left to right before that"
+    )
+    inliers: int = Field(ge=0, description="points that agree on it")
+    overlap: float = Field(description="share of the protected picture that is shown, 0..1")
+    agreement: float = Field(description="correlation of the pixels where they overlap, -1..1")
+
+
+class Verification(Model):
+    """What the verdict of a similar pair was taken on."""
+
+    protected_view: str = Field(description="the nearest view of the protected image")
+    detected_view: str = Field(description="the view of the detected image that it is nearest to")
+    orientation: str = Field(description="in which the detected image was compared")
+    negative: bool = Field(description="whether it was compared as a photographic negative")
+    sketch_distance: float = Field(ge=0, le=1, description="of the second, small fingerprints")
+    nearness: float = Field(description="all distances weighed together: small is near")
+    points: float = Field(ge=0, description="local features in common, before any was aligned")
+    score: float | None = Field(
+        description="log-odds that both show the same photo; null if the local features were "
+        "not needed, or not there"
+    )
+    alignment: Alignment | None = Field(description="null if nothing could be aligned")
+
+
 class Match(Model):
     """A detected image that lies within the threshold of a protected one."""
 
@@ -67,9 +111,16 @@ class Match(Model):
     verdict: Verdict
     distance: float = Field(ge=0, le=1, description="the paper's normalised Hamming distance")
     decision_distance: float = Field(ge=0, le=1, description="what the verdict was taken on")
-    threshold: float = Field(ge=0, le=1, description="in force when the verdict was taken")
+    threshold: float = Field(
+        ge=0, le=1, description="largest distance of a similar image when the verdict was taken"
+    )
+    verification: Verification | None = Field(
+        default=None, description="null if the bytes are the same, and in paper mode"
+    )
     state: MatchState
-    decided_by: str | None = Field(description="rule:exact, or the reviewer's key id")
+    decided_by: str | None = Field(
+        description="rule:exact, rule:confident, or the reviewer's key id"
+    )
     decided_at: UtcTime | None
     note: str
     created_at: UtcTime
@@ -86,3 +137,50 @@ class ReviewRequest(Model):
 
     decision: ReviewDecision
     note: Annotated[str, Field(max_length=2000)] = ""
+
+
+class Limits(Model):
+    """What a budget of false alarms comes to; an image that passes either one is let through."""
+
+    budget: float = Field(description="false alarms per million detected images")
+    tight: float = Field(description="largest nearness that needs no verification")
+    bar: float = Field(description="score of the verification that is to be exceeded")
+
+
+class Thresholds(Model):
+    """Which thresholds are in force, and why."""
+
+    mode: MatchingMode
+    preset: str = Field(description="budget, paper or fixed", examples=["budget"])
+    threshold: float | None = Field(
+        description="largest distance of a similar image, if it is not by budget"
+    )
+    alarm: Limits | None = Field(
+        description="what is confirmed by rule beside exact copies; null if nothing is"
+    )
+    review: Limits | None = Field(description="what else is similar; null if not by budget")
+    protected_images: int = Field(description="in force now: the budgets are for so many")
+    protected_views: int
+    comparisons: int = Field(description="of fingerprints, for a detected image with all its views")
+    presets: dict[str, float] = Field(description="named distances that may be set instead")
+    reason: str = Field(description="the same in a sentence")
+
+
+class Candidate(Model):
+    """A protected image that an image was found to show."""
+
+    protected_id: Identifier
+    owner_id: Identifier
+    title: str
+    verdict: Verdict
+    confident: bool = Field(description="whether a match would be confirmed by rule")
+    distance: float
+    decision_distance: float
+    verification: Verification | None
+
+
+class SearchResult(Model):
+    """What one image shows of the protected ones; nothing of it is kept."""
+
+    compared: int = Field(description="protected images that were compared with it")
+    candidates: list[Candidate] = Field(description="the surest first")

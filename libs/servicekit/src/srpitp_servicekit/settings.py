@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from srpitp_contracts.fingerprints import Profile
+from srpitp_contracts.matching import MatchingMode
 from srpitp_contracts.names import ServiceName
 
 
@@ -32,6 +34,11 @@ class ServiceSettings(BaseSettings):
     fingerprint_url: str = "http://127.0.0.1:8003"
     matcher_url: str = "http://127.0.0.1:8004"
     notification_url: str = "http://127.0.0.1:8005"
+    matching_mode: MatchingMode = Field(
+        default=MatchingMode.STANDARD,
+        description="the same for all services; fingerprints of the one mode are not comparable "
+        "with those of the other, so choose before anything is registered",
+    )
     egress_allow: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(),
         description='private networks that may be fetched from, as JSON: ["127.0.0.0/8"]',
@@ -39,6 +46,11 @@ class ServiceSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="where a service listens")
     port: int | None = Field(default=None, description="the port of the service's own URL, if none")
     log_level: str = "INFO"
+
+    @property
+    def fingerprint_profile(self) -> Profile:
+        """The fingerprints that the mode compares."""
+        return "paper" if self.matching_mode is MatchingMode.PAPER else "robust"
 
     def url_of(self, service: ServiceName) -> str:
         """Return the address at which a service is reached, without a slash at its end."""
