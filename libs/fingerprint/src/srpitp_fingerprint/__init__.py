@@ -4,6 +4,7 @@ After Hu, Sheng, Mao, Wang, Zhong: "Spark-based real-time proactive image tracki
 model", EURASIP Journal on Information Security 2019:3, Algorithm 1 and formulas (1) and (2).
 """
 
+from .description import FP_VERSION, Description, Extraction, View
 from .distance import THRESHOLDS, Verdict, decision_distance, distance, verdict
 from .elements import Profile, a_d_elements
 from .errors import (
@@ -14,15 +15,7 @@ from .errors import (
     TooManyPixelsError,
     UnsupportedImageError,
 )
-from .extraction import (
-    FP_VERSION,
-    Description,
-    Extraction,
-    View,
-    describe,
-    extract,
-    local_features,
-)
+from .extraction import describe, extract, local_features
 from .features import LocalFeatures
 from .gallery import Gallery, Probe
 from .limits import Limits

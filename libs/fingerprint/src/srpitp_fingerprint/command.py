@@ -15,11 +15,12 @@ from typing import Any, TextIO, get_args
 
 import cv2
 
+from .description import Description
 from .distance import decision_distance, distance
 from .drawing import draw_comparison
 from .elements import Profile
 from .errors import ImageError
-from .extraction import Description, describe, extract
+from .extraction import describe, extract
 from .gallery import Gallery
 from .matching import Match, match
 from .orientation import ORIENTATIONS, Orientation, permute

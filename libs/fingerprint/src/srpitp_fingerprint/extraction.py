@@ -2,16 +2,16 @@
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .decode import decode
+from .description import FP_VERSION, Description, Extraction, View
 from .elements import Profile, elements_of_pieces, pieces_of_parts
 from .features import LocalFeatures, features_of_luma
-from .formats import Format
 from .limits import Limits
 from .luma import luma_of
 from .panels import panel_boxes
@@ -20,96 +20,9 @@ from .sketch import sketches
 from .symbols import pack, quantise
 from .views import ViewSet, boxes, trimmed_box
 
-__all__ = [
-    "FP_VERSION",
-    "Description",
-    "Extraction",
-    "View",
-    "describe",
-    "extract",
-    "local_features",
-]
-
-FP_VERSION = 1
-"""Version of the definition: fingerprints of different versions are not comparable."""
+__all__ = ["describe", "extract", "local_features"]
 
 _DEFAULT_LIMITS = Limits()
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One rendition of a picture that is registered for it.
-
-    Attributes
-    ----------
-    name : str
-        ``"whole"``: the picture as it is; see `VIEW_SETS`.
-    fingerprint : bytes
-        180 bytes.
-    sketch : bytes
-        32 bytes: the second, small fingerprint.
-    """
-
-    name: str
-    fingerprint: bytes
-    sketch: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Extraction:
-    """What `extract` found.
-
-    Attributes
-    ----------
-    digest : str
-        SHA-256 of the file's bytes, hexadecimal. Of an array: of its type, its shape and its
-        pixels in C order (``sha256(b"uint8 (375, 500, 3)" + pixels)``), so not that of any file.
-    width, height : int
-        Pixels, upright.
-    format : str
-        ``jpeg``, ``png``, ``webp``, ``gif``, ``bmp``, ``tiff``, ``avif`` or ``array``.
-    frames : int
-        Above 1 for an animated image, of which only the first frame was used.
-    quality : float
-        How much the picture tells, 0..1; see `srpitp_fingerprint.quality`.
-    textureless : bool
-        Too little to be told from other such pictures: only an exact match means anything.
-    profile : {"robust", "paper"}
-    fp_version : int
-    views : tuple of View
-    """
-
-    digest: str
-    width: int
-    height: int
-    format: Format | Literal["array"]
-    frames: int
-    quality: float
-    textureless: bool
-    profile: Profile
-    fp_version: int
-    views: tuple[View, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What `describe` found: all that `match` looks at.
-
-    Attributes
-    ----------
-    extraction : Extraction
-    features : LocalFeatures or None
-        None if they were withheld: then the fingerprints decide alone.
-    mirrored : LocalFeatures or None
-        Of the picture flipped from left to right, by which flipped copies are verified.
-    panels : tuple of Description
-        Of the photos that a collage is made of.
-    """
-
-    extraction: Extraction
-    features: LocalFeatures | None = None
-    mirrored: LocalFeatures | None = None
-    panels: tuple["Description", ...] = ()
 
 
 def _read(path: str | os.PathLike[str], limits: Limits) -> bytes:

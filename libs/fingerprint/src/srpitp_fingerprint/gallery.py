@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .extraction import Description
+from .description import Description
 from .local_index import LocalIndex
 from .orientation import Orientation
 from .search import Planes, planes_of

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .calibration import CALIBRATION
+from .description import Description
 from .distance import Verdict
-from .extraction import Description
 from .gallery import Comparison, Gallery, Probe
 from .orientation import negative, permute
 from .sketch import negative_sketch, orient_sketch
