@@ -65,16 +65,13 @@ def by_definition(detected: list[Candidate], protected: list[Candidate], rule: R
             views = [(a, b) for a in image.fingerprints for b in other.fingerprints]
             if image.textureless or other.textureless:
                 views = []
-            nearness = [
-                (0.0, 0.0) if a == b else (np.float32(decide(a, b)), distance(a, b))
-                for a, b in views
-            ]
+            nearness = [(0.0, 0.0) if a == b else (decide(a, b), distance(a, b)) for a, b in views]
             if image.digest == other.digest:
                 nearness.append((0.0, 0.0))
-            if nearness and min(nearness)[0] <= np.float32(rule.threshold):
+            if nearness and min(nearness)[0] <= rule.threshold:
                 nearest, plain = min(nearness)
                 verdict = Verdict.EXACT if plain == 0 else Verdict.SIMILAR
-                pairs.append(Pair(image.id, other.id, verdict, plain, float(nearest)))
+                pairs.append(Pair(image.id, other.id, verdict, plain, nearest))
     return sorted(
         pairs, key=lambda pair: (pair.detected_id, pair.decision_distance, pair.protected_id)
     )

@@ -9,7 +9,7 @@ from srpitp_fingerprint import decision_distance, distance, nearest
 def by_hand(queries, protected, k, max_distance, metric):
     """Compare every pair with the naive distance, and sort."""
     measure = {"plain": distance, "decision": decision_distance}[metric]
-    distances = np.full((len(queries), k), np.inf, np.float32)
+    distances = np.full((len(queries), k), np.inf, np.float64)
     indices = np.full((len(queries), k), -1)
     for i, query in enumerate(queries):
         pairs = sorted((measure(query, one), j) for j, one in enumerate(protected))
@@ -51,7 +51,7 @@ def test_threshold_itself_is_within(fingerprints):
 
 def test_types_and_shapes(fingerprints):
     distances, indices = nearest(fingerprints[:5], [], k=3)
-    assert (distances.shape, distances.dtype) == ((5, 3), np.float32)
+    assert (distances.shape, distances.dtype) == ((5, 3), np.float64)
     assert (indices.shape, indices.dtype) == ((5, 3), np.int64)
     assert np.isinf(distances).all()
     assert (indices == -1).all()

@@ -22,8 +22,9 @@ from .limits import Limits
 from .matching import Match, match
 from .orientation import ORIENTATIONS, Orientation, negative, permute
 from .quality import TEXTURELESS_BELOW, quality
-from .search import Metric, nearest
+from .search import Backend, Metric, load_backend, nearest, search
 from .sketch import SKETCH_BYTES, sketch_distance
+from .slab import Slab
 from .steps import Steps
 from .symbols import FINGERPRINT_BYTES, Fingerprint, Fingerprints, pack, quantise, unpack
 from .threshold import Tail, Threshold, clopper_pearson
@@ -38,6 +39,7 @@ __all__ = [
     "TEXTURELESS_BELOW",
     "THRESHOLDS",
     "VIEW_SETS",
+    "Backend",
     "BrokenImageError",
     "Description",
     "EmptyImageError",
@@ -54,6 +56,7 @@ __all__ = [
     "Orientation",
     "Probe",
     "Profile",
+    "Slab",
     "Steps",
     "Tail",
     "Threshold",
@@ -69,6 +72,7 @@ __all__ = [
     "describe",
     "distance",
     "extract",
+    "load_backend",
     "local_features",
     "match",
     "nearest",
@@ -77,6 +81,7 @@ __all__ = [
     "permute",
     "quality",
     "quantise",
+    "search",
     "sketch_distance",
     "unpack",
     "verdict",

@@ -1,63 +1,260 @@
-"""The nearest among many fingerprints, by exhaustive comparison in plain numpy: paper, Algorithm 2.
+"""The nearest among many fingerprints, by exhaustive comparison: paper, Algorithm 2.
 
-Symbols are split into two planes of bits, packed into 64-bit words, words first. A pair differs
-where ``(a_high ^ b_high) | (a_low ^ b_low)``: one population count for 64 symbols.
+A pair of symbols differs where ``(a_high ^ b_high) | (a_low ^ b_low)``: population counts of whole
+words compare 16 symbols at a time. Distances are counted in quarters of a symbol, as integers.
 """
 
+import importlib.util
+import itertools
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .slab import BLOCK, Part, Slab, words_of
 from .symbols import A_SYMBOLS, SYMBOLS, Fingerprints, as_rows, unpack
 
-__all__ = ["Metric", "Planes", "nearest", "planes_of"]
+__all__ = ["Backend", "Metric", "Planes", "load_backend", "nearest", "planes_of", "search"]
 
 Metric = Literal["plain", "decision"]
+Backend = Literal["numba", "numpy"]
 
-_QUERIES, _PROTECTED = 16, 4096  # compared at a time: the working set stays in the cache
-_WORDS = -(-SYMBOLS // 64)
-_QUARTERS = 4 * SYMBOLS  # distances are counted in quarters of a symbol
-_NOTHING = np.iinfo(np.int64).max
-_INDEX_BITS = 48
+_QUARTERS = 4 * SYMBOLS
+_A_WORDS = A_SYMBOLS // 16
+_PAIRS_A_THREAD = 50_000_000  # fewer take less time than a thread takes to start
+_QUERIES_A_THREAD = 8  # from so many on, threads share the queries; else the blocks
+_TOGETHER = 16  # blocks that numpy compares at a time: the working set stays in the cache
 
-
-class Planes(NamedTuple):
-    """Bits of N fingerprints: each field uint64, shape (12, N)."""
-
-    high: NDArray[np.uint64]
-    low: NDArray[np.uint64]
-    weak: NDArray[np.uint64]
-    """D symbols 1 and 2."""
-
-
-def _words(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
-    padded = np.zeros((len(bits), _WORDS * 8), np.uint8)
-    packed = np.packbits(bits, axis=1)
-    padded[:, : packed.shape[1]] = packed
-    return np.ascontiguousarray(padded.view(np.uint64).T)
-
-
-def planes_of(rows: NDArray[np.uint8]) -> Planes:
-    """Lay out fingerprints of shape (N, 180) for comparing."""
-    symbols = unpack(rows)
-    high, low = symbols >= 2, (symbols & 1).astype(np.bool_)
-    weak = high ^ low
-    weak[:, :A_SYMBOLS] = False
-    return Planes(_words(high), _words(low), _words(weak))
+_Scan = Callable[
+    [
+        NDArray[np.uint16],
+        NDArray[np.bool_],
+        int,
+        NDArray[np.uint32],
+        bool,
+        NDArray[np.uint16],
+        NDArray[np.int64],
+    ],
+    None,
+]
+"""Compares queries with the blocks of a part, and keeps the nearest; see `_kernel`."""
 
 
-def _quarters(queries: Planes, protected: Planes, metric: Metric) -> NDArray[np.uint16]:
-    """Count the distance of every pair in quarters of a symbol, shape (Q, N)."""
-    shape = (queries.high.shape[1], protected.high.shape[1])
-    differing, agreeing = np.zeros(shape, np.uint16), np.zeros(shape, np.uint16)
-    for word in range(_WORDS):
-        differs = queries.high[word, :, None] ^ protected.high[word]
-        differs |= queries.low[word, :, None] ^ protected.low[word]
-        differing += np.bitwise_count(differs)
-        if metric == "decision":
-            agreeing += np.bitwise_count(protected.weak[word] & ~differs)
-    return 4 * differing + agreeing
+def load_backend(backend: Backend | None = None) -> Backend:
+    """Load what searches; otherwise the first search does.
+
+    numba compiles for some seconds once, and keeps the machine code beside the library, else in
+    the user's cache folder, or where ``NUMBA_CACHE_DIR`` says. A process that may write to none
+    of them compiles whenever it starts: call this before it serves.
+
+    Parameters
+    ----------
+    backend : {"numba", "numpy"}, optional
+        numba if it is installed, unless told otherwise.
+
+    Returns
+    -------
+    {"numba", "numpy"}
+
+    Raises
+    ------
+    ModuleNotFoundError
+        numba is asked for, and not installed: install ``srpitp-fingerprint[kernel]``.
+    ValueError
+        There is no such back end.
+    """
+    return _loaded(backend)[0]
+
+
+def _loaded(backend: Backend | None) -> tuple[Backend, _Scan]:
+    if backend not in ("numba", "numpy", None):
+        raise ValueError(f"backend must be 'numba' or 'numpy', not {backend!r}")
+    if backend is None:
+        backend = "numba" if importlib.util.find_spec("numba") else "numpy"
+    if backend == "numpy":
+        return backend, _scan
+    try:
+        from . import _kernel
+    except ModuleNotFoundError as error:
+        error.add_note("install srpitp-fingerprint[kernel], or take the back end 'numpy'")
+        raise
+    return backend, _kernel.scan
+
+
+def _laid_out(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Lay out queries: high bits, low bits, weak D symbols; 16 of them twice in each word."""
+    words = words_of(rows)
+    weak = words[..., 0] ^ words[..., 1]
+    weak[:, :_A_WORDS] = 0
+    return np.dstack([words[..., 0], words[..., 1], weak]) * np.uint32(0x10001)
+
+
+def _scan(
+    planes: NDArray[np.uint16],
+    live: NDArray[np.bool_],
+    first: int,
+    queries: NDArray[np.uint32],
+    weighted: bool,
+    best: NDArray[np.uint16],
+    indices: NDArray[np.int64],
+) -> None:
+    """Do as `_kernel.scan` does, in numpy."""
+    words = queries.astype(np.uint16)
+    for start in range(0, len(planes), _TOGETHER):
+        blocks = planes[start : start + _TOGETHER]
+        high, low = blocks[:, :, 0], blocks[:, :, 1]
+        here = live[start * BLOCK :][: len(blocks) * BLOCK]
+        for query, found, places in zip(words, best, indices, strict=True):
+            differs = high ^ query[:, 0, None]
+            differs |= low ^ query[:, 1, None]
+            quarters = 4 * np.bitwise_count(differs).sum(axis=1, dtype=np.uint16)
+            if weighted:
+                agreeing = np.bitwise_count(query[:, 2, None] & ~differs)
+                quarters += agreeing.sum(axis=1, dtype=np.uint16)
+            quarters = quarters.ravel()[: len(here)]
+            near = np.flatnonzero((quarters < found[-1]) & here)
+            merged = np.concatenate([found, quarters[near]])
+            order = merged.argsort(kind="stable")[: len(found)]
+            places[:] = np.concatenate([places, first + start * BLOCK + near])[order]
+            found[:] = merged[order]
+
+
+_Work = Callable[[Sequence[Part], NDArray[np.uint32], NDArray[np.uint16], NDArray[np.int64]], None]
+
+
+def _by_queries(
+    work: _Work,
+    threads: int,
+    parts: Sequence[Part],
+    queries: NDArray[np.uint32],
+    best: NDArray[np.uint16],
+    indices: NDArray[np.int64],
+) -> None:
+    """Give each thread some of the queries, in fours."""
+    cuts = [len(queries) * number // (4 * threads) * 4 for number in range(threads)]
+    slices = [slice(*cut) for cut in itertools.pairwise([*cuts, len(queries)])]
+    with ThreadPoolExecutor(threads) as pool:
+        done = [pool.submit(work, parts, queries[s], best[s], indices[s]) for s in slices]
+    for one in done:
+        one.result()
+
+
+def _by_blocks(
+    work: _Work,
+    threads: int,
+    parts: Sequence[Part],
+    queries: NDArray[np.uint32],
+    best: NDArray[np.uint16],
+    indices: NDArray[np.int64],
+) -> None:
+    """Give each thread some of the blocks, and merge what all found."""
+    found = [(best.copy(), indices.copy()) for _ in range(threads)]
+    with ThreadPoolExecutor(threads) as pool:
+        done = [
+            pool.submit(work, _sliced(parts, number, threads), queries, *found[number])
+            for number in range(threads)
+        ]
+    for one in done:
+        one.result()
+    all_best = np.concatenate([b for b, _ in found], axis=1)
+    all_indices = np.concatenate([i for _, i in found], axis=1)
+    order = np.lexsort((all_indices, all_best))[:, : best.shape[1]]
+    best[:] = np.take_along_axis(all_best, order, axis=1)
+    indices[:] = np.take_along_axis(all_indices, order, axis=1)
+
+
+def _sliced(parts: Sequence[Part], number: int, of: int) -> list[Part]:
+    """Take one of several equal slices of every part."""
+    found = []
+    for planes, live, first in parts:
+        begin, end = (len(planes) * k // of for k in (number, number + 1))
+        found.append(
+            Part(planes[begin:end], live[begin * BLOCK : end * BLOCK], first + begin * BLOCK)
+        )
+    return found
+
+
+def search(
+    slab: Slab,
+    queries: Fingerprints,
+    *,
+    k: int = 1,
+    max_distance: float = 1.0,
+    metric: Metric = "decision",
+    threads: int = 1,
+    backend: Backend | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Find the nearest live records of a slab for each query.
+
+    Parameters
+    ----------
+    slab : Slab
+    queries : uint8 ndarray, shape (Q, 180), or sequence of bytes
+        Several views or orientations of one picture are several queries.
+    k : int
+        How many to find for each query.
+    max_distance : float
+        None that is farther away is given.
+    metric : {"decision", "plain"}
+        `decision_distance` or `distance`.
+    threads : int
+        How many to use at most; few pairs are compared by one in any case.
+    backend : {"numba", "numpy"}, optional
+        numba if it is installed, unless told otherwise. Both find the same.
+
+    Returns
+    -------
+    distances : float64 ndarray, shape (Q, k)
+        Ascending; ``inf`` where there is none. They are exact: the very numbers that
+        `decision_distance` or `distance` gives.
+    indices : int64 ndarray, shape (Q, k)
+        Of equal distances the smaller first; -1 where there is none.
+
+    Raises
+    ------
+    ValueError
+        Fingerprints of another size, `k` or `threads` below 1, no such metric or back end.
+    ModuleNotFoundError
+        numba is asked for, and not installed.
+    """
+    rows = as_rows(queries)
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads}")
+    if metric not in ("plain", "decision"):
+        raise ValueError(f"metric must be 'plain' or 'decision', not {metric!r}")
+    _, scan = _loaded(backend)
+    parts = slab.parts()
+    # The very comparison that `verdict` makes, so that both always agree.
+    limit = np.count_nonzero(np.arange(_QUARTERS + 1) / _QUARTERS <= max_distance)
+    best = np.full((len(rows), min(k, sum(len(part.live) for part in parts))), limit, np.uint16)
+    indices = np.full(best.shape, -1)
+    if best.size:
+        pairs = len(rows) * sum(len(part.live) for part in parts)
+        share = min(threads, pairs // _PAIRS_A_THREAD)
+        divide = _by_blocks if len(rows) < _QUERIES_A_THREAD * share else _by_queries
+        weighted = metric == "decision"
+
+        def work(
+            parts: Sequence[Part],
+            queries: NDArray[np.uint32],
+            best: NDArray[np.uint16],
+            indices: NDArray[np.int64],
+        ) -> None:
+            for planes, live, first in parts:
+                scan(planes, live, first, queries, weighted, best, indices)
+
+        if share <= 1:
+            work(parts, _laid_out(rows), best, indices)
+        else:
+            divide(work, share, parts, _laid_out(rows), best, indices)
+    lacking = k - best.shape[1]
+    found = np.pad(indices, ((0, 0), (0, lacking)), constant_values=-1)
+    quarters = np.pad(best, ((0, 0), (0, lacking)))
+    return np.where(found < 0, np.inf, quarters / _QUARTERS), found
 
 
 def nearest(
@@ -67,8 +264,10 @@ def nearest(
     k: int = 1,
     max_distance: float = 1.0,
     metric: Metric = "decision",
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Find the nearest protected fingerprints of each query.
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Find the nearest protected fingerprints of each query, once.
+
+    Whoever searches the same ones again makes a `Slab` of them, and takes `search`.
 
     Parameters
     ----------
@@ -82,8 +281,8 @@ def nearest(
 
     Returns
     -------
-    distances : float32 ndarray, shape (Q, k)
-        Ascending; ``inf`` where there is none.
+    distances : float64 ndarray, shape (Q, k)
+        Ascending and exact, as `search` gives them; ``inf`` where there is none.
     indices : int64 ndarray, shape (Q, k)
         Places in `protected`; of equal distances the smaller first, -1 where there is none.
 
@@ -92,33 +291,32 @@ def nearest(
     ValueError
         Fingerprints of another size, or `k` below 1.
     """
-    query_rows, protected_rows = as_rows(queries), as_rows(protected)
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
-    if metric not in ("plain", "decision"):
-        raise ValueError(f"metric must be 'plain' or 'decision', not {metric!r}")
-    # The very comparison that `verdict` makes, so that both always agree.
-    limit = np.count_nonzero(np.arange(_QUARTERS + 1) / _QUARTERS <= max_distance) - 1
-    # Distance and index share one integer: the smallest keys are the nearest, ties by index.
-    best = np.full((len(query_rows), k), _NOTHING)
-    query_planes = [
-        planes_of(query_rows[at : at + _QUERIES]) for at in range(0, len(query_rows), _QUERIES)
-    ]
-    for start in range(0, len(protected_rows), _PROTECTED):
-        protected_planes = planes_of(protected_rows[start : start + _PROTECTED])
-        for block, planes in enumerate(query_planes):
-            quarters = _quarters(planes, protected_planes, metric)
-            found = best[block * _QUERIES : (block + 1) * _QUERIES]
-            row, column = np.nonzero(quarters <= np.minimum(limit, found[:, -1:] >> _INDEX_BITS))
-            if len(row):
-                keys = np.full(quarters.shape, _NOTHING)
-                keys[row, column] = (quarters[row, column].astype(np.int64) << _INDEX_BITS) + (
-                    start + column
-                )
-                merged = np.concatenate([found, keys], axis=1)
-                merged.partition(k - 1, axis=1)
-                found[:] = np.sort(merged[:, :k], axis=1)
-    none = best == _NOTHING
-    distances = ((best >> _INDEX_BITS) / _QUARTERS).astype(np.float32)
-    indices = best & ((1 << _INDEX_BITS) - 1)
-    return np.where(none, np.float32(np.inf), distances), np.where(none, -1, indices)
+    return search(Slab.of(protected), queries, k=k, max_distance=max_distance, metric=metric)
+
+
+_PLANE_WORDS = -(-SYMBOLS // 64)
+
+
+class Planes(NamedTuple):
+    """Bits of N fingerprints: each field uint64, shape (12, N)."""
+
+    high: NDArray[np.uint64]
+    low: NDArray[np.uint64]
+    weak: NDArray[np.uint64]
+    """D symbols 1 and 2."""
+
+
+def _words(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    padded = np.zeros((len(bits), _PLANE_WORDS * 8), np.uint8)
+    packed = np.packbits(bits, axis=1)
+    padded[:, : packed.shape[1]] = packed
+    return np.ascontiguousarray(padded.view(np.uint64).T)
+
+
+def planes_of(rows: NDArray[np.uint8]) -> Planes:
+    """Lay out fingerprints of shape (N, 180) for comparing."""
+    symbols = unpack(rows)
+    high, low = symbols >= 2, (symbols & 1).astype(np.bool_)
+    weak = high ^ low
+    weak[:, :A_SYMBOLS] = False
+    return Planes(_words(high), _words(low), _words(weak))
