@@ -74,19 +74,21 @@ def stages(path: Path) -> dict[str, Callable[[], Any]]:
     """Give each step of `extract` by itself, with its input at hand."""
     data = path.read_bytes()
     luma = decode(data, Limits())[1]
+    picture = elements.halved(luma)
     parts = {
-        name: [b.part(*luma.shape) for b in boxes(luma, name).values()] for name in ("K1", "K6")
+        name: [b.part(*luma.shape) for b in boxes(picture, name).values()] for name in ("K1", "K6")
     }
-    pieces = {views: elements.pieces_of_parts(luma, some) for views, some in parts.items()}
+    pieces = {views: elements.pieces_of_parts(picture, some) for views, some in parts.items()}
     packed = symbols(pieces["K1"])[0]
     return {
         "read": path.read_bytes,
         "digest": lambda: hashlib.sha256(data).hexdigest(),
         "header": lambda: read_header(data),
         "header and decode": lambda: decode(data, Limits()),
-        "views K6": lambda: boxes(luma, "K6"),
-        "pieces K1": lambda: elements.pieces_of_parts(luma, parts["K1"]),
-        "pieces K6": lambda: elements.pieces_of_parts(luma, parts["K6"]),
+        "halve": lambda: elements.halved(luma),
+        "views K6": lambda: boxes(picture, "K6"),
+        "pieces K1": lambda: elements.pieces_of_parts(picture, parts["K1"]),
+        "pieces K6": lambda: elements.pieces_of_parts(picture, parts["K6"]),
         "symbols K1": lambda: symbols(pieces["K1"]),
         "symbols K6": lambda: symbols(pieces["K6"]),
         "sketches K1": lambda: sketches(pieces["K1"]),

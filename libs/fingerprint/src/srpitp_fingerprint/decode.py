@@ -41,6 +41,12 @@ def _reduction(header: Header) -> int:
     return next(fits, 1)
 
 
+def _corrupt(header: Header) -> BrokenImageError:
+    return BrokenImageError(
+        f"the {header.format} file is corrupt, or of a kind that is not read here; save it anew"
+    )
+
+
 def decode(data: bytes, limits: Limits) -> tuple[Header, NDArray[np.uint8]]:
     """Decode the first frame of an image file.
 
@@ -65,18 +71,15 @@ def decode(data: bytes, limits: Limits) -> tuple[Header, NDArray[np.uint8]]:
     limits.check_pixels(header.width, header.height)
     by = _reduction(header)
     flags = _JPEG_FLAGS[by] if header.format == "jpeg" else cv2.IMREAD_UNCHANGED
-    corrupt = BrokenImageError(
-        f"the {header.format} file is corrupt, or of a kind that is not read here; save it anew"
-    )
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
-        raise corrupt from error
+        raise _corrupt(header) from error
     if pixels is None:
-        raise corrupt
+        raise _corrupt(header)
     # libtiff multiplies colours by alpha where it makes RGBA of 8 bits.
     premultiplied = header.format == "tiff" and pixels.dtype == np.uint8
     luma = header.upright(luma_of(pixels, "bgr", premultiplied=premultiplied))
     if luma.shape != (-(-header.height // by), -(-header.width // by)):
-        raise corrupt
+        raise _corrupt(header)
     return header, luma

@@ -25,6 +25,7 @@ __all__ = [
     "PIECES",
     "PIECE_PAIRS",
     "ROWS",
+    "Halved",
     "Part",
     "Profile",
     "a_d_elements",
@@ -55,7 +56,7 @@ PIECE_PAIRS = np.array(
 
 _LEAST_ROWS, _LEAST_COLUMNS = 180, 220  # that are left where rows or columns are halved
 # Parts of a product: each leaves out the zeros of its weights, and is too small for threads.
-_BANDS = MappingProxyType({ROWS: 6, COLUMNS: 2})
+_BANDS = MappingProxyType({ROWS: 6, COLUMNS: 3})
 _WEIGHT = 2**16  # what the weights of one third sum to; times 255, float32 is exact
 _TO_ELEMENTS = np.stack([np.abs(PIECE_PAIRS).sum(axis=0) / 8, *PIECE_PAIRS]).reshape(5, 9).T
 _CACHED_AXES = 1024  # some 25 kB each
@@ -79,9 +80,30 @@ class Part(NamedTuple):
     right: int
 
 
+class Halved(NamedTuple):
+    """A picture as `halved` leaves it.
+
+    Attributes
+    ----------
+    bins : uint8 ndarray
+        Less than 360 rows and 440 columns. A last row or column that had no other is left out.
+    height, width : int
+        Pixels of the picture before.
+    rows, columns : int
+        How often they were halved.
+    """
+
+    bins: NDArray[np.uint8]
+    height: int
+    width: int
+    rows: int
+    columns: int
+
+
 class _Band(NamedTuple):
     """Some thirds of an axis: the bins that matter to them, and how much (thirds, bins)."""
 
+    thirds: slice
     bins: slice
     weights: NDArray[Any]
 
@@ -162,22 +184,24 @@ def _bands(
     weights = np.diff((2 * _WEIGHT * before + total) // (2 * total), axis=1)
     used = weights != 0
     first, last = used.argmax(axis=1), len(edges) - 1 - used[:, ::-1].argmax(axis=1)
-    typed = weights.astype(np.float32 if axis == ROWS else np.float64)
+    # The columns come last, and bring the sums back to grey levels: exactly, by a power of two.
+    typed = weights.astype(np.float32) if axis == ROWS else weights / _WEIGHT**2
     bands = []
     step = PIECES // _BANDS[axis]
     for third in range(0, PIECES, step):
         some = slice(third, third + step)
         bins = slice(int(first[some].min()), int(last[some].max()))
-        bands.append(_Band(bins, np.ascontiguousarray(typed[some, bins])))
+        bands.append(_Band(some, bins, np.ascontiguousarray(typed[some, bins])))
     return tuple(bands)
 
 
-def _weigh(bands: tuple[_Band, ...], bins: NDArray[Any]) -> NDArray[Any]:
+def _weigh(bands: tuple[_Band, ...], bins: NDArray[Any], sums: NDArray[Any]) -> None:
     """Sum bins (bins, ...) to thirds (36, ...)."""
-    return np.concatenate([band.weights @ bins[band.bins] for band in bands])
+    for band in bands:
+        np.matmul(band.weights, bins[band.bins], out=sums[band.thirds])
 
 
-def halved(luma: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
+def halved(luma: NDArray[np.uint8]) -> Halved:
     """Take means of two rows, or of two columns, while many are left.
 
     Parameters
@@ -186,16 +210,13 @@ def halved(luma: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
 
     Returns
     -------
-    uint8 ndarray
-        Less than 360 rows and 440 columns. A last row or column that has no other is left out.
-    rows, columns : int
-        How often they were halved.
+    Halved
     """
     bins, rows, columns = luma, 0, 0
     while True:
         tall, wide = bins.shape[0] >= 2 * _LEAST_ROWS, bins.shape[1] >= 2 * _LEAST_COLUMNS
         if not tall and not wide:
-            return bins, rows, columns
+            return Halved(bins, luma.shape[0], luma.shape[1], rows, columns)
         height, width = bins.shape[0] >> tall, bins.shape[1] >> wide
         even = bins[: height << tall, : width << wide]
         bins = np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
@@ -203,15 +224,15 @@ def halved(luma: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
 
 
 def pieces_of_parts(
-    luma: NDArray[np.uint8], parts: Sequence[Part], profile: Profile = "robust"
+    picture: Halved, parts: Sequence[Part], profile: Profile = "robust"
 ) -> NDArray[np.float64]:
     """Compute the means of the pieces of several parts of a picture, for less than one by one.
 
     Parameters
     ----------
-    luma : uint8 ndarray, shape (height, width)
+    picture : Halved
     parts : sequence of Part
-        Of at least one pixel, within the picture.
+        Of at least one pixel, within the picture before it was halved.
     profile : {"robust", "paper"}
 
     Returns
@@ -221,14 +242,15 @@ def pieces_of_parts(
     """
     if profile not in _SMOOTHING:
         raise ValueError(f"profile must be one of {', '.join(_SMOOTHING)}, not {profile!r}")
-    means, rows, columns = halved(luma)
-    bins = means.astype(np.float32)
-    found = np.empty((len(parts), PIECES, PIECES))
+    bins = picture.bins.astype(np.float32)
+    by_rows = np.empty((PIECES, bins.shape[1]), np.float32)
+    found = np.empty((len(parts), PIECES, PIECES))  # columns first
     for sums, part in zip(found, parts, strict=True):
-        down = _bands(ROWS, profile, luma.shape[0], rows, part.top, part.bottom)
-        across = _bands(COLUMNS, profile, luma.shape[1], columns, part.left, part.right)
-        sums[:] = _weigh(across, _weigh(down, bins).T.astype(np.float64)).T
-    return found / _WEIGHT**2
+        down = _bands(ROWS, profile, picture.height, picture.rows, part.top, part.bottom)
+        across = _bands(COLUMNS, profile, picture.width, picture.columns, part.left, part.right)
+        _weigh(down, bins, by_rows)
+        _weigh(across, by_rows.astype(np.float64).T, sums)
+    return found.swapaxes(1, 2)
 
 
 def elements_of_pieces(
@@ -258,4 +280,5 @@ def a_d_elements(
     d_elements : float64 ndarray, shape (12, 12, 4)
         The four differences between opposite pieces, in grey levels -255..255.
     """
-    return elements_of_pieces(pieces_of_parts(luma, [Part(0, 0, *luma.shape)], profile)[0])
+    whole = Part(0, 0, *luma.shape)
+    return elements_of_pieces(pieces_of_parts(halved(luma), [whole], profile)[0])

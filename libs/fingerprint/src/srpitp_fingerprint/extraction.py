@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .decode import decode
 from .description import FP_VERSION, Description, Extraction, View
-from .elements import Profile, elements_of_pieces, pieces_of_parts
+from .elements import Profile, elements_of_pieces, halved, pieces_of_parts
 from .features import LocalFeatures, features_of_luma
 from .limits import Limits
 from .luma import luma_of
@@ -61,8 +61,9 @@ def _open(
 def _extraction(
     luma: NDArray[np.uint8], about: dict[str, Any], profile: Profile, view_set: ViewSet
 ) -> Extraction:
-    placed = boxes(luma, view_set)
-    pieces = pieces_of_parts(luma, [box.part(*luma.shape) for box in placed.values()], profile)
+    picture = halved(luma)
+    placed = boxes(picture, view_set)
+    pieces = pieces_of_parts(picture, [box.part(*luma.shape) for box in placed.values()], profile)
     packed = pack(quantise(*elements_of_pieces(pieces)))
     views = tuple(
         View(name, fingerprint.tobytes(), small.tobytes())
@@ -117,7 +118,7 @@ def extract(
 def _description(
     luma: NDArray[np.uint8], about: dict[str, Any], view_set: ViewSet, detected: bool
 ) -> Description:
-    box = trimmed_box(luma)
+    box = trimmed_box(halved(luma))
     mirrored = box._replace(left=1 - box.right, right=1 - box.left)
     return Description(
         _extraction(luma, about, "robust", view_set),
@@ -184,4 +185,4 @@ def local_features(
         As `extract`.
     """
     luma, _ = _open(data, limits)
-    return features_of_luma(luma, trimmed_box(luma))
+    return features_of_luma(luma, trimmed_box(halved(luma)))

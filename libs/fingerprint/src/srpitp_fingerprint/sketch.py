@@ -19,6 +19,7 @@ SKETCH_BYTES = _FREQUENCIES**2 // 8
 _WAVES = np.cos(
     np.pi / PIECES * np.arange(1, _FREQUENCIES + 1)[:, None] * (np.arange(PIECES) + 0.5)
 )
+_STRONG = 0.5 / PIECES  # what a plain picture has for its rounding errors is no wave
 
 
 def sketches(means: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -34,8 +35,8 @@ def sketches(means: NDArray[np.float64]) -> NDArray[np.uint8]:
     uint8 ndarray, shape (..., 32)
         A bit for each frequency, row by row.
     """
-    strengths = np.rint(_WAVES @ means @ _WAVES.T * PIECES)
-    return np.packbits(strengths.reshape(*means.shape[:-2], -1) > 0, axis=-1)
+    strengths = _WAVES @ means @ _WAVES.T
+    return np.packbits(strengths.reshape(*means.shape[:-2], -1) > _STRONG, axis=-1)
 
 
 def orient_sketch(sketch: bytes, orientation: Orientation) -> bytes:

@@ -31,9 +31,12 @@ Fingerprint = bytes | NDArray[np.uint8]
 Fingerprints = NDArray[np.uint8] | Sequence[bytes]
 """Many fingerprints: an array of shape (N, 180), or a sequence."""
 
-# Each is the first value of the next symbol.
-_A_THRESHOLDS = np.nextafter([64.0, 128.0, 192.0], 256)
-_D_THRESHOLDS = np.array([-4, 0, np.nextafter(4.0, 256)])
+# The first value of symbols 1, 2 and 3, for each element.
+_FIRST = np.repeat(
+    [[*np.nextafter([64.0, 128.0, 192.0], 256)], [-4, 0, np.nextafter(4.0, 256)]],
+    [A_SYMBOLS, SYMBOLS - A_SYMBOLS],
+    axis=0,
+).T.copy()
 _PLACES = np.array([1, 4, 16, 64], np.uint8)
 _SHIFTS = np.array([0, 2, 4, 6], np.uint8)
 
@@ -59,9 +62,9 @@ def quantise(
         Values 0..3.
     """
     several = a_elements.shape[:-2]
-    a = np.searchsorted(_A_THRESHOLDS, a_elements.reshape(*several, A_SYMBOLS), "right")
-    d = np.searchsorted(_D_THRESHOLDS, d_elements.reshape(*several, -1), "right")
-    return np.concatenate([a, d], axis=-1).astype(np.uint8)
+    elements = np.concatenate([part.reshape(*several, -1) for part in (a_elements, d_elements)], -1)
+    reached = (elements[..., None, :] >= _FIRST).view(np.uint8)
+    return reached[..., 0, :] + reached[..., 1, :] + reached[..., 2, :]
 
 
 def pack(symbols: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -54,9 +54,10 @@ WHOLE = Box(0, 1, 0, 1)
 
 def _plain_lines(lines: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Tell which rows are of one colour for the most part."""
-    every_fourth = lines[:, ::4]
+    every_fourth = lines[:, ::4].astype(np.int32)  # NumPy sorts many of these at a time
     middle = every_fourth.shape[1] // 2
-    colour = np.partition(every_fourth, middle, axis=1)[:, middle : middle + 1]
+    every_fourth.partition(middle, axis=1)
+    colour = every_fourth[:, middle : middle + 1].astype(np.uint8)
     # Without a sign, all that is outside wraps around to a large number.
     lowest = np.maximum(colour, _TOLERANCE) - _TOLERANCE
     highest = np.minimum(colour, 255 - _TOLERANCE) + _TOLERANCE
@@ -65,18 +66,25 @@ def _plain_lines(lines: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray(counts[:, 0] >= _PAPER * lines.shape[1])
 
 
+def _bar(lines: NDArray[np.uint8], plain: bytes, run: int) -> int:
+    """Count the rows before the picture, of which the first are known; -1 if there is none."""
+    while (found := plain.find(bytes(run))) < 0 and len(plain) < len(lines):
+        plain += _plain_lines(lines[len(plain) : 3 * len(plain)]).tobytes()
+    return found
+
+
 def _inner(lines: NDArray[np.uint8]) -> tuple[int, int]:
     """Find the first and the last row (exclusive) of the picture."""
     count = len(lines)
     run = max(2, round(_PICTURE * count))
-    for reach in (min(run + _NARROW, count), min(3 * (run + _NARROW), count), count):
-        ends = np.concatenate([lines[:reach], lines[: -reach - 1 : -1]])
-        plain = _plain_lines(ends).tobytes()
-        first, after = plain[:reach].find(bytes(run)), plain[reach:].find(bytes(run))
-        if first >= 0 and after >= 0:
-            last = count - after
-            return (first, last) if last - first >= _LEAST * count else (0, count)
-    return 0, count
+    reach = min(run + _NARROW, count)
+    backwards = lines[::-1]
+    plain = _plain_lines(np.concatenate([lines[:reach], backwards[:reach]])).tobytes()
+    first = _bar(lines, plain[:reach], run)
+    if first < 0:
+        return 0, count
+    last = count - _bar(backwards, plain[reach:], run)
+    return (first, last) if last - first >= _LEAST * count else (0, count)
 
 
 def content_box(luma: NDArray[np.uint8]) -> Box:
@@ -98,7 +106,7 @@ def content_box(luma: NDArray[np.uint8]) -> Box:
         before = top, bottom, left, right
         first, last = _inner(luma[top:bottom, left:right])
         top, bottom = top + first, top + last
-        first, last = _inner(np.ascontiguousarray(luma[top:bottom, left:right].T))
+        first, last = _inner(np.asarray(cv2.transpose(luma[top:bottom, left:right]), np.uint8))
         left, right = left + first, left + last
         if (top, bottom, left, right) == before:
             break

@@ -3,10 +3,7 @@
 from types import MappingProxyType
 from typing import Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .elements import halved
+from .elements import Halved
 from .trimming import WHOLE, Box, content_box
 
 __all__ = ["VIEW_SETS", "ViewSet", "boxes", "trimmed_box"]
@@ -68,20 +65,17 @@ def _square(width: int, height: int) -> Box:
     return Box(margin_y, 1 - margin_y, margin_x, 1 - margin_x)
 
 
-def trimmed_box(luma: NDArray[np.uint8]) -> Box:
+def trimmed_box(picture: Halved) -> Box:
     """Find the picture within its bars and frames, as `content_box`, of any size."""
-    height, width = luma.shape
-    if height < 2 or width < 2:
-        return WHOLE
-    return content_box(halved(luma)[0])
+    return WHOLE if min(picture.bins.shape) < 2 else content_box(picture.bins)
 
 
-def boxes(luma: NDArray[np.uint8], view_set: ViewSet) -> dict[str, Box]:
+def boxes(picture: Halved, view_set: ViewSet) -> dict[str, Box]:
     """Place the views of a set on a picture; of equal ones the first is kept.
 
     Parameters
     ----------
-    luma : uint8 ndarray, shape (height, width)
+    picture : Halved
     view_set : ViewSet
 
     Returns
@@ -93,9 +87,9 @@ def boxes(luma: NDArray[np.uint8], view_set: ViewSet) -> dict[str, Box]:
     placed: dict[str, Box] = {}
     for name in VIEW_SETS[view_set]:
         if name == "trimmed":
-            box = trimmed_box(luma)
+            box = trimmed_box(picture)
         elif name == "square":
-            box = _square(luma.shape[1], luma.shape[0])
+            box = _square(picture.width, picture.height)
         else:
             box = _FIXED[name]
         if box not in placed.values():
