@@ -15,10 +15,11 @@ _SIDE = 320
 
 
 class Photo(NamedTuple):
-    """One photo and where it comes from."""
+    """One photo, where it comes from and what it shows."""
 
     path: Path
     source: str
+    kind: str = ""
 
     def pixels(self) -> Pixels:
         """Read it, as BGR."""
@@ -37,14 +38,17 @@ def decoded(data: bytes) -> Pixels:
 
 
 def read_photos(folder: Path) -> list[Photo]:
-    """List the photos of a folder: with the sources of its manifest.csv, or of its subfolders."""
+    """List the photos of a folder: sources and kinds as in its manifest.csv, or its subfolders."""
     manifest = folder / "manifest.csv"
     if manifest.exists():
         with manifest.open(newline="") as file:
-            return [Photo(folder / row["file"], row["source"]) for row in csv.DictReader(file)]
+            return [
+                Photo(folder / row["file"], row["source"], row.get("kind", ""))
+                for row in csv.DictReader(file)
+            ]
     kinds = {".jpg", ".jpeg", ".png", ".webp"}
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in kinds)
-    return [Photo(path, path.parent.name) for path in found]
+    return [Photo(path, path.parent.name, path.parent.name) for path in found]
 
 
 def window(image: Pixels, seed: list[int]) -> Pixels:

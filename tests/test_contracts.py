@@ -4,7 +4,8 @@ import pytest
 
 import srpitp_fingerprint
 from srpitp_contracts import matching, model
-from srpitp_contracts.names import SHARD_KEYS, WRITERS, Collection, ServiceName
+from srpitp_contracts.names import SHARD_KEYS, TAGS, WRITERS, Collection, ServiceName
+from srpitp_tagging import Head
 from tools import openapi
 
 
@@ -25,3 +26,7 @@ def test_every_collection_has_a_writer() -> None:
 def test_openapi_documents_are_current(service: ServiceName) -> None:
     kept = (openapi.FOLDER / f"{service}.json").read_text()
     assert kept == openapi.document(service), "the interface changed: run 'make openapi'"
+
+
+def test_the_tags_are_those_of_the_head_that_ships() -> None:
+    assert Head.read().tags == TAGS

@@ -1,4 +1,4 @@
-from srpitp_contracts.names import SHARD_KEYS, TAGS, UNTAGGED, WRITERS, Collection, ServiceName
+from srpitp_contracts.names import SHARD_KEYS, WRITERS, Collection, ServiceName
 
 
 def test_every_collection_has_its_writers() -> None:
@@ -11,7 +11,3 @@ def test_every_collection_has_its_writers() -> None:
 def test_shard_keys_are_one_hashed_field_or_a_range_that_splits() -> None:
     for key in SHARD_KEYS.values():
         assert len(key) == 1 or key[-1] == "_id"
-
-
-def test_untagged_is_a_tag() -> None:
-    assert UNTAGGED in TAGS

@@ -78,4 +78,6 @@ the matcher reads ``protected``, ``detected`` and ``sightings``."""
 UNTAGGED = "untagged"
 """The tag of an image that no classifier has looked at."""
 
-TAGS: tuple[str, ...] = (UNTAGGED,)
+TAGS: tuple[str, ...] = ("people", "animal", "scenic", "other")
+"""What the fingerprint service says of an image (paper, Algorithm 1), unless the administrator's
+own head says more; an image that no classifier has looked at has them all."""

@@ -4,6 +4,7 @@ After Hu, Sheng, Mao, Wang, Zhong: "Spark-based real-time proactive image tracki
 model", EURASIP Journal on Information Security 2019:3, Algorithm 1 and formulas (1) and (2).
 """
 
+from .decode import decode_colour
 from .description import FP_VERSION, Description, Extraction, View
 from .distance import THRESHOLDS, Verdict, decision_distance, distance, verdict
 from .elements import Profile, a_d_elements
@@ -69,6 +70,7 @@ __all__ = [
     "a_d_elements",
     "clopper_pearson",
     "decision_distance",
+    "decode_colour",
     "describe",
     "distance",
     "extract",

@@ -1,9 +1,11 @@
-"""From the bytes of an image to its luma: the only module that decodes.
+"""From the bytes of an image to its luma, or its colours: the only module that decodes.
 
 OpenCV decodes, and is left nothing to decide: orientation, transparency and depth are settled
 here, the same for every format. Importing this module silences OpenCV's messages in the process;
 what they say of a hostile file is raised as an `ImageError` instead.
 """
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,37 +16,65 @@ from .elements import COLUMNS, ROWS
 from .errors import BrokenImageError
 from .formats import Header, read_header
 from .limits import Limits
-from .luma import luma_of
+from .luma import bgr_of, luma_of
 
-__all__ = ["decode"]
+__all__ = ["decode", "decode_colour"]
 
 cv2_logging.setLogLevel(cv2_logging.LOG_LEVEL_SILENT)
 
+_DEFAULT_LIMITS = Limits()
+
 # A JPEG is decoded to its own luma, and at a fraction of its size at little cost.
-_JPEG_FLAGS = {
+_JPEG_LUMA = {
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
     4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
     2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
     1: cv2.IMREAD_GRAYSCALE,
 }
+_JPEG_COLOUR = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    1: cv2.IMREAD_COLOR,
+}
 
 
-def _reduction(header: Header) -> int:
-    """Find the largest reduction that leaves twice the rows and columns of the definition."""
+def _reduction(header: Header, rows: int, columns: int) -> int:
+    """Find the largest reduction that leaves so many rows and columns."""
     if header.format != "jpeg":
         return 1
-    fits = (
-        by
-        for by in (8, 4, 2)
-        if header.height >= 2 * ROWS * by and header.width >= 2 * COLUMNS * by
-    )
+    fits = (by for by in (8, 4, 2) if header.height >= rows * by and header.width >= columns * by)
     return next(fits, 1)
+
+
+def _checked_header(data: bytes, limits: Limits) -> Header:
+    limits.check_bytes(len(data))
+    header = read_header(data)
+    limits.check_pixels(header.width, header.height)
+    return header
+
+
+def _pixels(data: bytes, header: Header, jpeg_flags: int) -> NDArray[Any]:
+    """Decode the first frame as it is stored, of a JPEG as the flags say."""
+    flags = jpeg_flags if header.format == "jpeg" else cv2.IMREAD_UNCHANGED
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise _corrupt(header) from error
+    if pixels is None:
+        raise _corrupt(header)
+    return pixels
 
 
 def _corrupt(header: Header) -> BrokenImageError:
     return BrokenImageError(
         f"the {header.format} file is corrupt, or of a kind that is not read here; save it anew"
     )
+
+
+def _is_premultiplied(header: Header, pixels: NDArray[Any]) -> bool:
+    # libtiff multiplies colours by alpha where it makes RGBA of 8 bits.
+    return header.format == "tiff" and pixels.dtype == np.uint8
 
 
 def decode(data: bytes, limits: Limits) -> tuple[Header, NDArray[np.uint8]]:
@@ -66,20 +96,43 @@ def decode(data: bytes, limits: Limits) -> tuple[Header, NDArray[np.uint8]]:
     ImageError
         For whatever is wrong with the bytes; never anything else.
     """
-    limits.check_bytes(len(data))
-    header = read_header(data)
-    limits.check_pixels(header.width, header.height)
-    by = _reduction(header)
-    flags = _JPEG_FLAGS[by] if header.format == "jpeg" else cv2.IMREAD_UNCHANGED
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise _corrupt(header) from error
-    if pixels is None:
-        raise _corrupt(header)
-    # libtiff multiplies colours by alpha where it makes RGBA of 8 bits.
-    premultiplied = header.format == "tiff" and pixels.dtype == np.uint8
-    luma = header.upright(luma_of(pixels, "bgr", premultiplied=premultiplied))
+    header = _checked_header(data, limits)
+    by = _reduction(header, 2 * ROWS, 2 * COLUMNS)  # twice those of the definition
+    pixels = _pixels(data, header, _JPEG_LUMA[by])
+    luma = header.upright(luma_of(pixels, "bgr", premultiplied=_is_premultiplied(header, pixels)))
     if luma.shape != (-(-header.height // by), -(-header.width // by)):
         raise _corrupt(header)
     return header, luma
+
+
+def decode_colour(
+    data: bytes, *, side: int = 224, limits: Limits = _DEFAULT_LIMITS
+) -> NDArray[np.uint8]:
+    """Decode the first frame of an image file in colour, as small as a classifier wants it.
+
+    Parameters
+    ----------
+    data : bytes
+    side : int
+        Rows and columns that are left at least of a large picture, which is reduced by a whole
+        number. Its shape is kept.
+    limits : Limits
+        Checked before anything is decoded.
+
+    Returns
+    -------
+    uint8 ndarray, shape (height, width, 3)
+        Blue, green, red; upright, over white where it is transparent.
+
+    Raises
+    ------
+    ImageError
+        As `extract`.
+    """
+    header = _checked_header(data, limits)
+    pixels = _pixels(data, header, _JPEG_COLOUR[_reduction(header, side, side)])
+    height, width = pixels.shape[:2]
+    by = min(height, width) // side
+    if by > 1:  # before anything is made of the pixels: there may be a hundred million
+        pixels = cv2.resize(pixels, (width // by, height // by), interpolation=cv2.INTER_AREA)
+    return header.upright(bgr_of(pixels, premultiplied=_is_premultiplied(header, pixels)))
