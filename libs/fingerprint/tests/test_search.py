@@ -1,73 +1,229 @@
+import importlib
+import os
+import subprocess
+import sys
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from srpitp_fingerprint import decision_distance, distance, nearest
-
-
-def by_hand(queries, protected, k, max_distance, metric):
-    """Compare every pair with the naive distance, and sort."""
-    measure = {"plain": distance, "decision": decision_distance}[metric]
-    distances = np.full((len(queries), k), np.inf, np.float64)
-    indices = np.full((len(queries), k), -1)
-    for i, query in enumerate(queries):
-        pairs = sorted((measure(query, one), j) for j, one in enumerate(protected))
-        for place, (d, j) in enumerate([p for p in pairs if p[0] <= max_distance][:k]):
-            distances[i, place], indices[i, place] = d, j
-    return distances, indices
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    k=st.integers(1, 50),
-    max_distance=st.sampled_from([0.0, 0.2, 0.3, 0.43, 0.5, 1.0]),
-    metric=st.sampled_from(["plain", "decision"]),
-    count=st.integers(0, 40),
+from srpitp_fingerprint import (
+    Slab,
+    decision_distance,
+    distance,
+    nearest,
+    pack,
+    permute,
+    search,
+    unpack,
 )
-def test_finds_what_comparing_by_hand_finds(fingerprints, k, max_distance, metric, count):
-    protected = fingerprints[:count] + fingerprints[:3]  # the last three are ties
-    found = nearest(fingerprints[:18], protected, k=k, max_distance=max_distance, metric=metric)
-    expected = by_hand(fingerprints[:18], protected, k, max_distance, metric)
-    np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_array_equal(found[1], expected[1])
+
+searching = importlib.import_module("srpitp_fingerprint.search")
+
+MEASURES = {"plain": distance, "decision": decision_distance}
+BACKENDS = ("numba", "numpy")
 
 
-def test_ties_go_to_the_smaller_index_across_chunks(fingerprints):
+@pytest.fixture(scope="module")
+def tables(fingerprints):
+    """The naive distance of every pair, by metric."""
+    return {
+        metric: np.array([[measure(a, b) for b in fingerprints] for a in fingerprints])
+        for metric, measure in MEASURES.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def rows(fingerprints):
+    return np.frombuffer(b"".join(fingerprints), np.uint8).reshape(-1, 180)
+
+
+@pytest.fixture
+def always_threads(monkeypatch):
+    monkeypatch.setattr(searching, "_PAIRS_A_THREAD", 1)
+
+
+def by_hand(distances, live, k, max_distance):
+    """Sort all records by distance, for each query."""
+    found = np.full((len(distances), k), np.inf), np.full((len(distances), k), -1)
+    for row, of_query in enumerate(distances):
+        ascending = np.argsort(of_query, kind="stable")
+        kept = ascending[live[ascending] & (of_query[ascending] <= max_distance)][:k]
+        found[0][row, : len(kept)], found[1][row, : len(kept)] = of_query[kept], kept
+    return found
+
+
+@st.composite
+def searches(draw):
+    """A slab in pieces, each record one of 40 fingerprints, so with many ties; and a question."""
+    pieces = draw(st.lists(st.integers(0, 400), max_size=4))
+    numbers = np.random.default_rng(draw(st.integers(0, 99))).integers(0, 40, sum(pieces))
+    removed = (
+        st.sets(st.integers(0, len(numbers) - 1), max_size=30) if len(numbers) else st.just(())
+    )
+    return {
+        "pieces": np.split(numbers, np.cumsum(pieces)[:-1]) if pieces else [],
+        "removed": sorted(draw(removed)),
+        "queries": draw(st.lists(st.integers(0, 39), max_size=11)),
+        "k": draw(st.sampled_from([1, 2, 7, 300, 2000])),
+        "max_distance": draw(st.sampled_from([-0.1, 0.0, 0.2, 0.3, 0.43, 0.5, 1.0])),
+        "metric": draw(st.sampled_from(["plain", "decision"])),
+        "threads": draw(st.integers(1, 3)),
+        "mapped": draw(st.booleans()),
+    }
+
+
+@pytest.mark.usefixtures("always_threads")
+@settings(max_examples=60, deadline=None)
+@given(asked=searches())
+def test_both_back_ends_find_what_sorting_all_distances_finds(
+    tmp_path_factory, rows, tables, asked
+):
+    slab = Slab()
+    for numbers in asked["pieces"]:
+        slab.append(rows[numbers])
+    slab.remove(asked["removed"])
+    if asked["mapped"]:
+        path = tmp_path_factory.mktemp("slab") / "slab"
+        slab.save(path)
+        slab = Slab.open(path)
+    numbers = np.concatenate([np.zeros(0, int), *asked["pieces"]])
+    distances = tables[asked["metric"]][np.ix_(asked["queries"], numbers)]
+    expected = by_hand(distances, slab.live, asked["k"], asked["max_distance"])
+    options = {name: asked[name] for name in ("k", "max_distance", "metric", "threads")}
+    for backend in BACKENDS:
+        found = search(slab, rows[asked["queries"]], backend=backend, **options)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+        assert [array.dtype for array in found] == [np.float64, np.int64]
+
+
+@pytest.mark.usefixtures("always_threads")
+@pytest.mark.parametrize("metric", ["plain", "decision"])
+@pytest.mark.parametrize("queries", [1, 3, 4, 33])
+def test_threads_find_the_same(metric, queries):
+    random = np.random.default_rng(queries)
+    rows = random.integers(0, 256, (12_000, 180), dtype=np.uint8)
+    slab = Slab.of(rows[:5000])
+    slab.append(rows[5000:])
+    options = {"k": 20, "metric": metric}
+    alone = search(slab, rows[:queries], **options)
+    for backend in BACKENDS:
+        together = search(slab, rows[:queries], threads=3, backend=backend, **options)
+        np.testing.assert_array_equal(together[0], alone[0])
+        np.testing.assert_array_equal(together[1], alone[1])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("metric", ["plain", "decision"])
+def test_every_symbol_counts(fingerprints, metric, backend):
+    query = fingerprints[0]
+    altered = np.tile(unpack(query), (3 * 720, 1))
+    place = np.arange(len(altered))
+    altered[place, place // 3] = (altered[place, place // 3] + 1 + place % 3) % 4
+    rows = pack(altered)
+    options = {"metric": metric, "backend": backend}
+    distances, indices = search(Slab.of(rows), [query], k=len(rows), **options)
+    expected = [MEASURES[metric](query, row) for row in rows]
+    assert distances[0, np.argsort(indices[0])].tolist() == expected
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ties_go_to_the_smaller_index_across_blocks(fingerprints, backend):
     one = np.frombuffer(fingerprints[0], np.uint8)
     protected = np.tile(255 - one, (9000, 1))
     protected[[17, 5000, 8999]] = one
-    distances, indices = nearest([fingerprints[0]], protected, k=4, metric="plain")
+    slab = Slab.of(protected)
+    distances, indices = search(slab, [fingerprints[0]], k=4, metric="plain", backend=backend)
     assert indices.tolist() == [[17, 5000, 8999, 0]]
     assert distances[0, :3].tolist() == [0, 0, 0]
 
 
-def test_threshold_itself_is_within(fingerprints):
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("metric", ["plain", "decision"])
+def test_threshold_itself_is_within(fingerprints, metric, backend):
     a, b = fingerprints[:2]
-    d = decision_distance(a, b)
-    assert nearest([a], [b], max_distance=d)[1].tolist() == [[0]]
-    assert nearest([a], [b], max_distance=d - 1e-9)[1].tolist() == [[-1]]
+    slab, d = Slab.of([b]), MEASURES[metric](a, b)
+    options = {"metric": metric, "backend": backend}
+    assert search(slab, [a], max_distance=d, **options)[0].tolist() == [[d]]
+    assert search(slab, [a], max_distance=np.nextafter(d, 0), **options)[1].tolist() == [[-1]]
 
 
-def test_types_and_shapes(fingerprints):
-    distances, indices = nearest(fingerprints[:5], [], k=3)
-    assert (distances.shape, distances.dtype) == ((5, 3), np.float64)
-    assert (indices.shape, indices.dtype) == ((5, 3), np.int64)
-    assert np.isinf(distances).all()
-    assert (indices == -1).all()
+def test_a_search_ends_where_the_slab_ended_when_it_began(rows):
+    slab = Slab.of(rows[:3])
+    parts = slab.parts()
+    slab.append(rows[3:])
+    assert sum(len(part.live) for part in parts) == 3
+
+
+def test_turned_pictures_are_just_further_queries(fingerprints):
+    slab = Slab.of([permute(one, "rot90cw") for one in fingerprints[:9]])
+    distances, indices = search(slab, [fingerprints[4], permute(fingerprints[4], "rot90cw")])
+    assert indices[1].tolist() == [4]
+    assert distances[1] < distances[0]
+
+
+def test_nearest_is_a_search_of_what_is_given(fingerprints, rows):
+    for found, expected in zip(
+        nearest(fingerprints[:5], fingerprints, k=3),
+        search(Slab.of(rows), rows[:5], k=3),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(found, expected)
     assert nearest([], fingerprints, k=2)[1].shape == (0, 2)
+    assert nearest(fingerprints[:5], [], k=3)[1].shape == (5, 3)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options"),
+    ("queries", "options"),
     [
-        (([b"short"], [bytes(180)]), {}),
-        ((np.zeros((2, 90), np.uint8), []), {}),
-        ((np.zeros((2, 180)), []), {}),
-        (([bytes(180)], []), {"k": 0}),
-        (([bytes(180)], []), {"metric": "cosine"}),
+        ([b"short"], {}),
+        (np.zeros((2, 90), np.uint8), {}),
+        (np.zeros((2, 180)), {}),
+        ([bytes(180)], {"k": 0}),
+        ([bytes(180)], {"metric": "cosine"}),
+        ([bytes(180)], {"threads": 0}),
+        ([bytes(180)], {"backend": "fortran"}),
     ],
 )
-def test_nonsense_is_refused(arguments, options):
-    with pytest.raises(ValueError, match=r"fingerprint|k must|metric"):
-        nearest(*arguments, **options)
+def test_nonsense_is_refused(queries, options):
+    with pytest.raises(ValueError, match=r"fingerprint|k must|metric|threads must|backend must"):
+        search(Slab(), queries, **options)
+
+
+def run(program, **environment):
+    """Run Python anew: what is loaded stays loaded."""
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-c", program],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def test_without_numba_numpy_searches():
+    program = """if True:
+        import sys
+        sys.modules["numba"] = None
+        from srpitp_fingerprint import Slab, load_backend, search
+        print(load_backend(), search(Slab.of([bytes(180)]), [bytes(180)])[1].tolist())
+        try:
+            load_backend("numba")
+        except ModuleNotFoundError as error:
+            print(*error.__notes__)
+    """
+    assert run(program).splitlines() == [
+        "numpy [[0]]",
+        "install srpitp-fingerprint[kernel], or take the back end 'numpy'",
+    ]
+
+
+def test_nowhere_to_keep_machine_code():
+    program = "from srpitp_fingerprint import load_backend; print(load_backend())"
+    nowhere = {
+        "NUMBA_CACHE_DIR": "/dev/null/nowhere",
+        "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator",
+    }
+    assert run(program, **nowhere) == "numba\n"

@@ -1,9 +1,11 @@
-"""The search of blocks, compiled by numba: what Python's type checker cannot follow.
+"""The search of blocks, compiled by numba.
 
-Importing this module compiles it, or takes the machine code that an earlier process kept.
+Importing this module compiles it, or takes the machine code that an earlier process kept. Types
+are loose here: numba takes its own from the signature.
 """
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,13 +24,12 @@ _CHUNK = 8  # blocks that all queries are compared with in turn: they stay in th
 # Vectors of 512 bits, which LLVM divides for processors that have shorter ones.
 _BITS = ir.VectorType(ir.IntType(32), 16)
 _COUNTS = ir.VectorType(ir.IntType(16), 32)
-_VECTORS = BLOCK // _COUNTS.count  # for one word and plane of a block
+_LANES = _COUNTS.count  # records in a vector
+_VECTORS = BLOCK // _LANES  # for one word and plane of a block
 _PLACE = ir.IntType(64)
 _Counts = NDArray[np.uint16]
 _Marks = NDArray[np.bool_]
 _Indices = NDArray[np.int64]
-
-_NONE = ir.Constant(ir.IntType(32), 0)
 
 
 class _Emitter:
@@ -50,9 +51,14 @@ class _Emitter:
         """Load 32 bits into every place of a vector; the processor does so on the way."""
         value = self.builder.load(self.builder.gep(base, [place]))
         empty = ir.Constant(_BITS, ir.Undefined)
-        first = self.builder.insert_element(empty, value, _NONE)
+        first = self.builder.insert_element(empty, value, ir.Constant(ir.IntType(32), 0))
         places = ir.Constant(ir.VectorType(ir.IntType(32), _BITS.count), [0] * _BITS.count)
         return self.builder.shuffle_vector(first, empty, places)
+
+    def differing(self, high: Any, low: Any, query: Sequence[Any]) -> Any:
+        """Mark the symbols that differ from a query's."""
+        builder = self.builder
+        return builder.or_(builder.xor(high, query[0]), builder.xor(low, query[1]))
 
     def count_bits(self, bits: Any) -> Any:
         """Count the bits of every 16."""
@@ -60,6 +66,13 @@ class _Emitter:
             self.builder.module, ir.FunctionType(_COUNTS, [_COUNTS]), "llvm.ctpop.v32i16"
         )
         return self.builder.call(function, [self.builder.bitcast(bits, _COUNTS)])
+
+    def quarters(self, differing: Any, weak: Any) -> Any:
+        """Count 4 for each symbol that differs, and 1 for each weak one that does not."""
+        builder = self.builder
+        agreeing = builder.and_(weak, builder.not_(differing))
+        four = builder.shl(self.count_bits(differing), ir.Constant(_COUNTS, [2] * _LANES))
+        return builder.add(four, self.count_bits(agreeing))
 
     def fetch(self, base: Any, place: Any) -> None:
         """Let memory begin to read what will be needed soon."""
@@ -74,129 +87,135 @@ class _Emitter:
         self.builder.call(function, [address, to_read, near, data])
 
 
-def _counting(lanes: int, tile: int, weighted: bool) -> Any:
-    """Make a function of numba that compares one block with some queries.
+def _comparing(lanes: int, tile: int, weighted: bool) -> Any:
+    """Make a function for `scan` that compares records of one block with some queries.
 
     Parameters
     ----------
     lanes : int
         Queries at a time.
     tile : int
-        Vectors of records at a time; with `lanes` sums for each, all sums stay in registers.
+        Vectors of 32 records at a time. A sum for each, and each lane, stays in a register.
     weighted : bool
         Whether to count quarters of a symbol by the decision distance, rather than symbols.
 
     Returns
     -------
     function
-        Of ``block``, uint16 (45, 2, 256), ``queries``, uint32 (lanes, 45, 3), and ``counts``,
-        uint16 (lanes, 256), which it fills.
+        Of `planes`, the number of a block, that of the first vector; `queries`, the number of the
+        first of them; `counts`, and the row from which on it is filled.
     """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         emitter = _Emitter(builder)
-        block, queries, counts = (
-            builder.bitcast(
-                cgutils.create_struct_proxy(kind)(context, builder, value=value).data,
-                item.as_pointer(),
-            )
-            for kind, value, item in zip(
-                signature.args, arguments, (_BITS, ir.IntType(32), _COUNTS), strict=True
-            )
-        )
+        _, block, vector, _, query, _, row = arguments
 
-        def at(start: Any, distance: int) -> Any:
-            return builder.add(start, ir.Constant(_PLACE, distance))
+        def items(number: int, item: Any) -> Any:
+            array = cgutils.create_struct_proxy(signature.args[number])
+            data = array(context, builder, value=arguments[number]).data
+            return builder.bitcast(data, item.as_pointer())
 
-        def differing(vectors: tuple[Any, Any], query: tuple[Any, Any]) -> Any:
-            return builder.or_(builder.xor(vectors[0], query[0]), builder.xor(vectors[1], query[1]))
+        def place(*terms: tuple[Any, int], further: int = 0) -> Any:
+            total = ir.Constant(_PLACE, further)
+            for value, step in terms:
+                total = builder.add(total, builder.mul(value, ir.Constant(_PLACE, step)))
+            return total
 
-        def weigh(differs: Any, weak: Any) -> Any:
-            full = builder.shl(emitter.count_bits(differs), ir.Constant(_COUNTS, [2] * 32))
-            agreeing = builder.and_(weak, builder.not_(differs))
-            return builder.add(full, emitter.count_bits(agreeing))
-
-        with cgutils.for_range(builder, ir.Constant(_PLACE, _VECTORS // tile)) as tiles:
-            start = builder.mul(tiles.index, ir.Constant(_PLACE, tile))
-            sums = [
-                [cgutils.alloca_once(builder, _COUNTS) for _ in range(tile)] for _ in range(lanes)
-            ]
-            for one in itertools.chain(*sums):
-                builder.store(ir.Constant(_COUNTS, [0] * _COUNTS.count), one)
-            with cgutils.for_range(builder, ir.Constant(_PLACE, WORDS)) as words:
-                row = builder.add(
-                    start, builder.mul(words.index, ir.Constant(_PLACE, 2 * _VECTORS))
-                )
-                high = [emitter.load(block, at(row, k)) for k in range(tile)]
-                low = [emitter.load(block, at(row, k + _VECTORS)) for k in range(tile)]
-                if lanes > 1:  # one query alone waits for memory in any case
-                    for k in range(tile):
-                        emitter.fetch(block, at(row, k + 2 * _VECTORS * WORDS))
-                        emitter.fetch(block, at(row, k + _VECTORS + 2 * _VECTORS * WORDS))
-                for lane in range(lanes):
-                    place = at(builder.mul(words.index, ir.Constant(_PLACE, 3)), lane * 3 * WORDS)
-                    query = tuple(emitter.everywhere(queries, at(place, k)) for k in range(3))
-                    for k, total in enumerate(sums[lane]):
-                        differs = differing((high[k], low[k]), query[:2])
-                        more = weigh(differs, query[2]) if weighted else emitter.count_bits(differs)
-                        builder.store(builder.add(builder.load(total), more), total)
+        planes, queries, counts = items(0, _BITS), items(3, ir.IntType(32)), items(5, _COUNTS)
+        sums = [[cgutils.alloca_once(builder, _COUNTS) for _ in range(tile)] for _ in range(lanes)]
+        for one in itertools.chain(*sums):
+            builder.store(ir.Constant(_COUNTS, [0] * _LANES), one)
+        with cgutils.for_range(builder, ir.Constant(_PLACE, WORDS)) as words:
+            here = (block, WORDS * 2 * _VECTORS), (words.index, 2 * _VECTORS), (vector, 1)
+            high = [emitter.load(planes, place(*here, further=k)) for k in range(tile)]
+            low = [emitter.load(planes, place(*here, further=k + _VECTORS)) for k in range(tile)]
+            if lanes > 1:  # one query alone waits for memory in any case
+                for k in itertools.chain(range(tile), range(_VECTORS, _VECTORS + tile)):
+                    emitter.fetch(planes, place(*here, further=k + WORDS * 2 * _VECTORS))
             for lane in range(lanes):
+                there = (query, WORDS * 3), (words.index, 3)
+                three = [
+                    emitter.everywhere(queries, place(*there, further=lane * WORDS * 3 + k))
+                    for k in range(3 if weighted else 2)
+                ]
                 for k, total in enumerate(sums[lane]):
-                    emitter.store(builder.load(total), counts, at(start, lane * _VECTORS + k))
+                    differing = emitter.differing(high[k], low[k], three)
+                    more = (
+                        emitter.quarters(differing, three[2])
+                        if weighted
+                        else emitter.count_bits(differing)
+                    )
+                    builder.store(builder.add(builder.load(total), more), total)
+        for lane in range(lanes):
+            for k, total in enumerate(sums[lane]):
+                target = place((row, _VECTORS), (vector, 1), further=lane * _VECTORS + k)
+                emitter.store(builder.load(total), counts, target)
         return context.get_dummy_value()
 
     @intrinsic
-    def count(_: Any, block: Any, queries: Any, counts: Any) -> Any:
-        return types.void(block, queries, counts), emit
+    def compare(
+        _: Any,
+        planes: Any,
+        block: Any,
+        vector: Any,
+        queries: Any,
+        query: Any,
+        counts: Any,
+        row: Any,
+    ) -> Any:
+        return types.void(planes, block, vector, queries, query, counts, row), emit
 
-    return count
+    return compare
 
 
-_differing_of_four = _counting(lanes=4, tile=4, weighted=False)
-_differing_of_one = _counting(lanes=1, tile=_VECTORS, weighted=False)
-_quarters_of_one = _counting(lanes=1, tile=_VECTORS, weighted=True)
-
-
-@njit(nogil=True, error_model="numpy")
-def _keep(counts: _Counts, live: _Marks, first: int, best: _Counts, indices: _Indices) -> None:
-    """Insert the nearest of a block among the best of a query; of equal ones the first."""
-    last = len(best) - 1
-    for place in range(len(live)):
-        quarters = counts[place]
-        if quarters < best[last] and live[place]:
-            at = last
-            while at > 0 and best[at - 1] > quarters:
-                best[at] = best[at - 1]
-                indices[at] = indices[at - 1]
-                at -= 1
-            best[at] = quarters
-            indices[at] = first + place
+_differing_of_four = _comparing(lanes=4, tile=4, weighted=False)
+_differing_of_one = _comparing(lanes=1, tile=_VECTORS, weighted=False)
+_quarters = _comparing(lanes=1, tile=1, weighted=True)
 
 
 @njit(nogil=True, error_model="numpy")
-def _judge(
-    block: NDArray[np.uint16],
-    query: NDArray[np.uint32],
-    counts: _Counts,
-    weighted: bool,
+def _least(counts: _Counts, row: int, start: int, stop: int) -> Any:
+    least = counts[row, start]
+    for place in range(start + 1, stop):
+        least = min(least, counts[row, place])
+    return least
+
+
+@njit(nogil=True, error_model="numpy")
+def _look_closer(
+    planes: NDArray[np.uint16],
+    block: int,
     live: _Marks,
     first: int,
+    queries: NDArray[np.uint32],
+    query: int,
+    weighted: bool,
+    counts: _Counts,
+    lane: int,
     best: _Counts,
     indices: _Indices,
 ) -> None:
-    """Look closer at a block if any of it may be near enough; few are."""
-    least = counts[0]
-    for place in range(1, BLOCK):
-        least = min(least, counts[place])
-    # The decision distance is never below the plain one.
-    if 4 * least >= best[len(best) - 1]:
-        return
-    if weighted:
-        _quarters_of_one(block, query, counts)
-    else:
-        for place in range(BLOCK):
-            counts[place] *= np.uint16(4)
-    _keep(counts, live, first, best, indices)
+    """Insert the nearest of a block among the best of a query; of equal ones the first."""
+    last = len(best) - 1
+    for vector in range(_VECTORS):
+        start = vector * _LANES
+        if 4 * _least(counts, lane, start, start + _LANES) >= best[last]:
+            continue
+        if weighted:
+            _quarters(planes, block, vector, queries, query, counts, lane)
+        else:
+            for place in range(start, start + _LANES):
+                counts[lane, place] *= np.uint16(4)
+        for place in range(start, min(start + _LANES, len(live) - block * BLOCK)):
+            quarters, index = counts[lane, place], block * BLOCK + place
+            if quarters < best[last] and live[index]:
+                at = last
+                while at > 0 and best[at - 1] > quarters:
+                    best[at] = best[at - 1]
+                    indices[at] = indices[at - 1]
+                    at -= 1
+                best[at] = quarters
+                indices[at] = first + index
 
 
 def _scan(
@@ -223,38 +242,36 @@ def _scan(
     indices : int64 ndarray, shape (Q, k)
         Of the records at the distances `best`.
     """
-    counts = np.empty((4, BLOCK), np.uint16)
+    counts, last = np.empty((4, BLOCK), np.uint16), best.shape[1] - 1
     in_fours = len(queries) // 4 * 4
     for start in range(0, len(planes), _CHUNK):
         stop = min(start + _CHUNK, len(planes))
-        for query in range(0, in_fours, 4):
-            for number in range(start, stop):
-                _differing_of_four(planes[number], queries[query : query + 4], counts)
-                here = live[number * BLOCK : (number + 1) * BLOCK]
-                for lane in range(4):
-                    _judge(
-                        planes[number],
-                        queries[query + lane],
-                        counts[lane],
-                        weighted,
-                        here,
-                        first + number * BLOCK,
-                        best[query + lane],
-                        indices[query + lane],
-                    )
-        for query in range(in_fours, len(queries)):
-            for number in range(start, stop):
-                _differing_of_one(planes[number], queries[query : query + 1], counts[:1])
-                _judge(
-                    planes[number],
-                    queries[query],
-                    counts[0],
-                    weighted,
-                    live[number * BLOCK : (number + 1) * BLOCK],
-                    first + number * BLOCK,
-                    best[query],
-                    indices[query],
-                )
+        query = 0
+        while query < len(queries):
+            lanes = 4 if query < in_fours else 1
+            for block in range(start, stop):
+                if lanes == 4:
+                    _differing_of_four(planes, block, 0, queries, query, counts, 0)
+                    _differing_of_four(planes, block, 4, queries, query, counts, 0)
+                else:
+                    _differing_of_one(planes, block, 0, queries, query, counts, 0)
+                for lane in range(lanes):
+                    # The decision distance is never below the plain one.
+                    if 4 * _least(counts, lane, 0, BLOCK) < best[query + lane, last]:
+                        _look_closer(
+                            planes,
+                            block,
+                            live,
+                            first,
+                            queries,
+                            query + lane,
+                            weighted,
+                            counts,
+                            lane,
+                            best[query + lane],
+                            indices[query + lane],
+                        )
+            query += lanes
 
 
 _SIGNATURE = types.void(

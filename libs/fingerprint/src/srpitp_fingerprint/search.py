@@ -4,6 +4,7 @@ A pair of symbols differs where ``(a_high ^ b_high) | (a_low ^ b_low)``: populat
 words compare 16 symbols at a time. Distances are counted in quarters of a symbol, as integers.
 """
 
+import functools
 import importlib.util
 import itertools
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .slab import BLOCK, Part, Slab, words_of
+from .slab import BLOCK, WORDS, Part, Slab, words_of
 from .symbols import A_SYMBOLS, SYMBOLS, Fingerprints, as_rows, unpack
 
 __all__ = ["Backend", "Metric", "Planes", "load_backend", "nearest", "planes_of", "search"]
@@ -68,6 +69,7 @@ def load_backend(backend: Backend | None = None) -> Backend:
     return _loaded(backend)[0]
 
 
+@functools.cache
 def _loaded(backend: Backend | None) -> tuple[Backend, _Scan]:
     if backend not in ("numba", "numpy", None):
         raise ValueError(f"backend must be 'numba' or 'numpy', not {backend!r}")
@@ -91,6 +93,14 @@ def _laid_out(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:
     return np.dstack([words[..., 0], words[..., 1], weak]) * np.uint32(0x10001)
 
 
+def _bits(words: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Count the bits of each record, from words (blocks, 45, 256) to counts (blocks, 256)."""
+    # By bytes, whose bits numpy counts with vectors; 15 of them have 120 at most.
+    counts = np.bitwise_count(words.view(np.uint8)).reshape(-1, 3, WORDS // 3, BLOCK, 2)
+    halves: NDArray[np.uint16] = counts.sum(axis=2, dtype=np.uint8).sum(axis=1, dtype=np.uint16)
+    return halves[..., 0] + halves[..., 1]
+
+
 def _scan(
     planes: NDArray[np.uint16],
     live: NDArray[np.bool_],
@@ -104,15 +114,15 @@ def _scan(
     words = queries.astype(np.uint16)
     for start in range(0, len(planes), _TOGETHER):
         blocks = planes[start : start + _TOGETHER]
-        high, low = blocks[:, :, 0], blocks[:, :, 1]
         here = live[start * BLOCK :][: len(blocks) * BLOCK]
-        for query, found, places in zip(words, best, indices, strict=True):
-            differs = high ^ query[:, 0, None]
-            differs |= low ^ query[:, 1, None]
-            quarters = 4 * np.bitwise_count(differs).sum(axis=1, dtype=np.uint16)
+        for (high, low, weak), found, places in zip(
+            words.transpose(0, 2, 1)[..., None], best, indices, strict=True
+        ):
+            differs = blocks[:, :, 0] ^ high
+            differs |= blocks[:, :, 1] ^ low
+            quarters = 4 * _bits(differs)
             if weighted:
-                agreeing = np.bitwise_count(query[:, 2, None] & ~differs)
-                quarters += agreeing.sum(axis=1, dtype=np.uint16)
+                quarters += _bits(weak & ~differs)
             quarters = quarters.ravel()[: len(here)]
             near = np.flatnonzero((quarters < found[-1]) & here)
             merged = np.concatenate([found, quarters[near]])
@@ -121,59 +131,51 @@ def _scan(
             found[:] = merged[order]
 
 
-_Work = Callable[[Sequence[Part], NDArray[np.uint32], NDArray[np.uint16], NDArray[np.int64]], None]
+class _Search(NamedTuple):
+    """What is asked, and what is found so far; see `_kernel.scan`."""
 
+    scan: _Scan
+    weighted: bool
+    queries: NDArray[np.uint32]
+    best: NDArray[np.uint16]
+    indices: NDArray[np.int64]
 
-def _by_queries(
-    work: _Work,
-    threads: int,
-    parts: Sequence[Part],
-    queries: NDArray[np.uint32],
-    best: NDArray[np.uint16],
-    indices: NDArray[np.int64],
-) -> None:
-    """Give each thread some of the queries, in fours."""
-    cuts = [len(queries) * number // (4 * threads) * 4 for number in range(threads)]
-    slices = [slice(*cut) for cut in itertools.pairwise([*cuts, len(queries)])]
-    with ThreadPoolExecutor(threads) as pool:
-        done = [pool.submit(work, parts, queries[s], best[s], indices[s]) for s in slices]
-    for one in done:
-        one.result()
+    def over(self, parts: Sequence[Part]) -> None:
+        for planes, live, first in parts:
+            self.scan(planes, live, first, self.queries, self.weighted, self.best, self.indices)
 
-
-def _by_blocks(
-    work: _Work,
-    threads: int,
-    parts: Sequence[Part],
-    queries: NDArray[np.uint32],
-    best: NDArray[np.uint16],
-    indices: NDArray[np.int64],
-) -> None:
-    """Give each thread some of the blocks, and merge what all found."""
-    found = [(best.copy(), indices.copy()) for _ in range(threads)]
-    with ThreadPoolExecutor(threads) as pool:
-        done = [
-            pool.submit(work, _sliced(parts, number, threads), queries, *found[number])
-            for number in range(threads)
+    def by_queries(self, parts: Sequence[Part], threads: int) -> None:
+        """Give each thread some of the queries, in fours."""
+        cuts = [len(self.queries) * number // (4 * threads) * 4 for number in range(threads)]
+        slices = [slice(*cut) for cut in itertools.pairwise([*cuts, len(self.queries)])]
+        some = [
+            self._replace(queries=self.queries[s], best=self.best[s], indices=self.indices[s])
+            for s in slices
         ]
-    for one in done:
-        one.result()
-    all_best = np.concatenate([b for b, _ in found], axis=1)
-    all_indices = np.concatenate([i for _, i in found], axis=1)
-    order = np.lexsort((all_indices, all_best))[:, : best.shape[1]]
-    best[:] = np.take_along_axis(all_best, order, axis=1)
-    indices[:] = np.take_along_axis(all_indices, order, axis=1)
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda one: one.over(parts), some))
+
+    def by_blocks(self, parts: Sequence[Part], threads: int) -> None:
+        """Give each thread some of the blocks, and merge what all found."""
+        some = [
+            self._replace(best=self.best.copy(), indices=self.indices.copy())
+            for _ in range(threads)
+        ]
+        slices = [[_sliced(part, number, threads) for part in parts] for number in range(threads)]
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(_Search.over, some, slices))
+        best = np.concatenate([one.best for one in some], axis=1)
+        indices = np.concatenate([one.indices for one in some], axis=1)
+        order = np.lexsort((indices, best))[:, : self.best.shape[1]]
+        self.best[:] = np.take_along_axis(best, order, axis=1)
+        self.indices[:] = np.take_along_axis(indices, order, axis=1)
 
 
-def _sliced(parts: Sequence[Part], number: int, of: int) -> list[Part]:
-    """Take one of several equal slices of every part."""
-    found = []
-    for planes, live, first in parts:
-        begin, end = (len(planes) * k // of for k in (number, number + 1))
-        found.append(
-            Part(planes[begin:end], live[begin * BLOCK : end * BLOCK], first + begin * BLOCK)
-        )
-    return found
+def _sliced(part: Part, number: int, of: int) -> Part:
+    """Take one of several equal slices of a part."""
+    begin, end = (len(part.planes) * cut // of for cut in (number, number + 1))
+    live = part.live[begin * BLOCK : end * BLOCK]
+    return Part(part.planes[begin:end], live, part.first + begin * BLOCK)
 
 
 def search(
@@ -228,33 +230,23 @@ def search(
         raise ValueError(f"metric must be 'plain' or 'decision', not {metric!r}")
     _, scan = _loaded(backend)
     parts = slab.parts()
+    records = sum(len(part.live) for part in parts)
     # The very comparison that `verdict` makes, so that both always agree.
     limit = np.count_nonzero(np.arange(_QUARTERS + 1) / _QUARTERS <= max_distance)
-    best = np.full((len(rows), min(k, sum(len(part.live) for part in parts))), limit, np.uint16)
+    best = np.full((len(rows), min(k, records)), limit, np.uint16)
     indices = np.full(best.shape, -1)
     if best.size:
-        pairs = len(rows) * sum(len(part.live) for part in parts)
-        share = min(threads, pairs // _PAIRS_A_THREAD)
-        divide = _by_blocks if len(rows) < _QUERIES_A_THREAD * share else _by_queries
-        weighted = metric == "decision"
-
-        def work(
-            parts: Sequence[Part],
-            queries: NDArray[np.uint32],
-            best: NDArray[np.uint16],
-            indices: NDArray[np.int64],
-        ) -> None:
-            for planes, live, first in parts:
-                scan(planes, live, first, queries, weighted, best, indices)
-
-        if share <= 1:
-            work(parts, _laid_out(rows), best, indices)
+        asked = _Search(scan, metric == "decision", _laid_out(rows), best, indices)
+        threads = min(threads, len(rows) * records // _PAIRS_A_THREAD)
+        if threads <= 1:
+            asked.over(parts)
+        elif len(rows) < _QUERIES_A_THREAD * threads:
+            asked.by_blocks(parts, threads)
         else:
-            divide(work, share, parts, _laid_out(rows), best, indices)
-    lacking = k - best.shape[1]
-    found = np.pad(indices, ((0, 0), (0, lacking)), constant_values=-1)
-    quarters = np.pad(best, ((0, 0), (0, lacking)))
-    return np.where(found < 0, np.inf, quarters / _QUARTERS), found
+            asked.by_queries(parts, threads)
+    lacking = ((0, 0), (0, k - best.shape[1]))
+    found = np.pad(indices, lacking, constant_values=-1)
+    return np.where(found < 0, np.inf, np.pad(best, lacking) / _QUARTERS), found
 
 
 def nearest(
