@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from .decode import decode
 from .description import FP_VERSION, Description, Extraction, View
-from .elements import Profile, elements_of_pieces, halved, pieces_of_parts
-from .features import LocalFeatures, features_of_luma
+from .elements import Halved, Profile, elements_of_pieces, halved, pieces_of_parts
+from .features import LocalFeatures, features_of_both_sides, features_of_luma
 from .limits import Limits
 from .luma import luma_of
 from .panels import panel_boxes
 from .quality import TEXTURELESS_BELOW, quality
 from .sketch import sketches
 from .symbols import pack, quantise
+from .trimming import Box
 from .views import ViewSet, boxes, trimmed_box
 
 __all__ = ["describe", "extract", "local_features"]
@@ -59,11 +60,10 @@ def _open(
 
 
 def _extraction(
-    luma: NDArray[np.uint8], about: dict[str, Any], profile: Profile, view_set: ViewSet
+    picture: Halved, placed: dict[str, Box], about: dict[str, Any], profile: Profile
 ) -> Extraction:
-    picture = halved(luma)
-    placed = boxes(picture, view_set)
-    pieces = pieces_of_parts(picture, [box.part(*luma.shape) for box in placed.values()], profile)
+    parts = [box.part(picture.height, picture.width) for box in placed.values()]
+    pieces = pieces_of_parts(picture, parts, profile)
     packed = pack(quantise(*elements_of_pieces(pieces)))
     views = tuple(
         View(name, fingerprint.tobytes(), small.tobytes())
@@ -112,19 +112,19 @@ def extract(
         The path cannot be read.
     """
     luma, about = _open(data, limits)
-    return _extraction(luma, about, profile, views)
+    picture = halved(luma)
+    return _extraction(picture, boxes(picture, views), about, profile)
 
 
 def _description(
     luma: NDArray[np.uint8], about: dict[str, Any], view_set: ViewSet, detected: bool
 ) -> Description:
-    box = trimmed_box(halved(luma))
-    mirrored = box._replace(left=1 - box.right, right=1 - box.left)
-    return Description(
-        _extraction(luma, about, "robust", view_set),
-        features_of_luma(luma, box),
-        features_of_luma(np.ascontiguousarray(luma[:, ::-1]), mirrored) if detected else None,
-    )
+    picture = halved(luma)
+    box = trimmed_box(picture)
+    extraction = _extraction(picture, boxes(picture, view_set, box), about, "robust")
+    if detected:
+        return Description(extraction, *features_of_both_sides(luma, box))
+    return Description(extraction, features_of_luma(luma, box))
 
 
 def describe(

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -15,7 +16,13 @@ from numpy.typing import NDArray
 
 from .trimming import WHOLE, Box
 
-__all__ = ["DESCRIPTOR_BYTES", "LONG_SIDE", "LocalFeatures", "features_of_luma"]
+__all__ = [
+    "DESCRIPTOR_BYTES",
+    "LONG_SIDE",
+    "LocalFeatures",
+    "features_of_both_sides",
+    "features_of_luma",
+]
 
 LONG_SIDE = 320
 """Pixels of the frame in which points are given."""
@@ -125,6 +132,68 @@ def _sized(luma: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(luma, size, interpolation=how), np.uint8)
 
 
+def _orb(contrast: int) -> cv2.ORB:
+    return cv2.ORB.create(
+        _MOST, _SCALE_STEP, _LEVELS, _EDGE, scoreType=cv2.ORB_FAST_SCORE, fastThreshold=contrast
+    )
+
+
+class _Found(NamedTuple):
+    """What ORB found in a picture."""
+
+    keypoints: Sequence[cv2.KeyPoint] = ()
+    descriptors: NDArray[Any] | None = None
+
+
+def _found(framed: NDArray[np.uint8]) -> _Found:
+    found = _Found()
+    for contrast in _FAST if min(framed.shape) >= _NARROW else ():
+        keypoints, descriptors = _orb(contrast).detectAndCompute(framed, None)
+        found = _Found(keypoints, descriptors)
+        if len(found.keypoints) >= _FEW:
+            break
+    return found
+
+
+def _found_mirrored(framed: NDArray[np.uint8], keypoints: Sequence[cv2.KeyPoint]) -> _Found:
+    """Describe the same corners in the mirrored picture, where they are corners too."""
+    scales = [_SCALE_STEP**octave for octave in range(_LEVELS)]
+    # A point is a pixel of its octave.
+    last = [(round(framed.shape[1] / scale) - 1) * scale for scale in scales]
+    moved = [
+        cv2.KeyPoint(
+            last[k.octave] - k.pt[0], k.pt[1], k.size, (180 - k.angle) % 360, k.response, k.octave
+        )
+        for k in keypoints
+    ]
+    if not moved:
+        return _Found()
+    kept, descriptors = _orb(_FAST[0]).compute(framed, moved)
+    return _Found(kept, descriptors)
+
+
+def _features(framed: NDArray[np.uint8], found: _Found, box: Box) -> LocalFeatures:
+    keypoints, descriptors = found
+    points = np.array(cv2.KeyPoint.convert(keypoints), np.float32).reshape(-1, 2)
+    strength = np.array([keypoint.response for keypoint in keypoints], np.float32)
+    angles = np.array([keypoint.angle for keypoint in keypoints], np.float32)
+    octaves = np.array([keypoint.octave for keypoint in keypoints], np.uint8)
+    # Of equal strength, the order in which they were found must not decide.
+    order = np.lexsort((octaves, points[:, 1], points[:, 0], -strength))[:_MOST]
+    if descriptors is None:
+        descriptors = np.zeros((0, DESCRIPTOR_BYTES), np.uint8)
+    return LocalFeatures(
+        framed.shape[1],
+        framed.shape[0],
+        (np.rint(points[order] * _POINT_STEPS) / _POINT_STEPS).astype(np.float32),
+        octaves[order],
+        np.rint(angles[order] * _ANGLE_STEPS).astype(np.int64).astype(np.uint8),
+        np.asarray(descriptors[order], np.uint8),
+        _sized(framed, _THUMBNAIL),
+        Box(*(round(edge * _BOX_STEPS) / _BOX_STEPS for edge in box)),
+    )
+
+
 def features_of_luma(luma: NDArray[np.uint8], box: Box = WHOLE) -> LocalFeatures:
     """Find the local features of a picture.
 
@@ -140,29 +209,24 @@ def features_of_luma(luma: NDArray[np.uint8], box: Box = WHOLE) -> LocalFeatures
         At most 320 points; none where the picture has no corners.
     """
     framed = _sized(box.cut(luma), LONG_SIDE)
-    keypoints: Sequence[cv2.KeyPoint] = ()
-    descriptors = None
-    for contrast in _FAST if min(framed.shape) >= _NARROW else ():
-        orb = cv2.ORB.create(
-            _MOST, _SCALE_STEP, _LEVELS, _EDGE, scoreType=cv2.ORB_FAST_SCORE, fastThreshold=contrast
-        )
-        keypoints, descriptors = orb.detectAndCompute(framed, None)
-        if len(keypoints) >= _FEW:
-            break
-    points = np.array(cv2.KeyPoint.convert(keypoints), np.float32).reshape(-1, 2)
-    strength = np.array([keypoint.response for keypoint in keypoints], np.float32)
-    angles = np.array([keypoint.angle for keypoint in keypoints], np.float32)
-    octaves = np.array([keypoint.octave for keypoint in keypoints], np.uint8)
-    # Of equal strength, the order in which they were found must not decide.
-    order = np.lexsort((octaves, points[:, 1], points[:, 0], -strength))[:_MOST]
-    found = np.zeros((0, DESCRIPTOR_BYTES), np.uint8) if descriptors is None else descriptors
-    return LocalFeatures(
-        framed.shape[1],
-        framed.shape[0],
-        (np.rint(points[order] * _POINT_STEPS) / _POINT_STEPS).astype(np.float32),
-        octaves[order],
-        np.rint(angles[order] * _ANGLE_STEPS).astype(np.int64).astype(np.uint8),
-        np.asarray(found[order], np.uint8),
-        _sized(framed, _THUMBNAIL),
-        Box(*(round(edge * _BOX_STEPS) / _BOX_STEPS for edge in box)),
+    return _features(framed, _found(framed), box)
+
+
+def features_of_both_sides(
+    luma: NDArray[np.uint8], box: Box = WHOLE
+) -> tuple[LocalFeatures, LocalFeatures]:
+    """Find the local features of a picture, and those of the picture flipped from left to right.
+
+    Parameters
+    ----------
+    luma, box
+        As of `features_of_luma`.
+    """
+    framed = _sized(box.cut(luma), LONG_SIDE)
+    found = _found(framed)
+    mirrored = np.ascontiguousarray(framed[:, ::-1])
+    return _features(framed, found, box), _features(
+        mirrored,
+        _found_mirrored(mirrored, found.keypoints),
+        box._replace(left=1 - box.right, right=1 - box.left),
     )

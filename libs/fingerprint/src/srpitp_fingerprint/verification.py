@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ _NEAR = 5.0  # pixels of the frame, for a first transform; half of it in the end
 _FEWEST = 4
 _TILE = 9
 _FLAT = 20.0  # variance of grey levels that counts as none
+_SIGNS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1) * np.float32(2) - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +58,7 @@ class Verification:
 
 
 def _signs(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.unpackbits(descriptors, axis=1).astype(np.float32) * 2 - 1
+    return _SIGNS_OF_BYTE.take(descriptors, axis=0).reshape(len(descriptors), -1)
 
 
 def _matches(
@@ -65,15 +67,21 @@ def _matches(
     """Match each point to the one that is most alike, if both agree and no other comes near."""
     bits = 8 * a.shape[1]
     alike = _signs(a) @ _signs(b).T  # bits that agree less those that differ: exact in float32
-    rows = np.arange(len(a))
     best = alike.argmax(axis=1)
-    mutual = alike.argmax(axis=0)[best] == rows
-    nearest = (bits - alike[rows, best]) / 2
-    alike[rows, best] = -bits
-    second = (bits - alike.max(axis=1)) / 2
-    found = np.flatnonzero(mutual & (nearest <= _FARTHEST) & (nearest <= _RATIO * second))
+    nearest = (bits - alike[np.arange(len(a)), best]) / 2
+    mutual = cv2.transpose(alike).argmax(axis=1)[best] == np.arange(len(a))
+    found = np.flatnonzero(mutual & (nearest <= _FARTHEST))
+    others = alike[found]
+    others[np.arange(len(found)), best[found]] = -bits
+    second = (bits - others.max(axis=1)) / 2
+    found = found[nearest[found] <= _RATIO * second]
     found = found[np.argsort(nearest[found], kind="stable")]
     return found, best[found]
+
+
+@lru_cache
+def _pairs(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return np.triu_indices(count, 1)
 
 
 def _complex(points: NDArray[np.float32]) -> NDArray[np.complex64]:
@@ -87,33 +95,36 @@ def _proposals(
     turn: NDArray[np.float32],
 ) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
     """Propose similarities z -> factor * z + shift, from pairs of matches that agree with it."""
-    i, j = np.triu_indices(min(len(p), _PAIRED), 1)
+    i, j = _pairs(min(len(p), _PAIRED))
     apart = p[j] - p[i]
-    wide = np.abs(apart) >= 4 * _NEAR
-    i, j, apart = i[wide], j[wide], apart[wide]
-    factor = (q[j] - q[i]) / apart
+    wide = np.flatnonzero(np.abs(apart) >= 4 * _NEAR)
+    i, j = i[wide], j[wide]
+    factor = (q[j] - q[i]) / apart[wide]
     size = np.log(np.maximum(np.abs(factor), 1e-6))
-    rotation = np.angle(factor)
     sane = (size > np.log(_SCALES[0])) & (size < np.log(_SCALES[1]))
     for k in (i, j):
         sane &= np.abs(size - log_scale[k]) < _SCALE_SLACK
-        sane &= np.abs(np.angle(np.exp(1j * (rotation - turn[k])))) < _TURN_SLACK
     kept = np.flatnonzero(sane)
+    rotation = np.angle(factor[kept])
+    for k in (i, j):
+        off = np.cos(rotation - turn[k[kept]]) > np.cos(_TURN_SLACK)
+        kept, rotation = kept[off], rotation[off]
     if len(kept) > _PROPOSALS:  # evenly among them, best matches first
         kept = kept[np.linspace(0, len(kept) - 1, _PROPOSALS).astype(np.int64)]
-    factor = factor[kept].astype(np.complex64)
-    return factor, q[i[kept]] - factor * p[i[kept]]
+    factor = np.asarray(factor[kept], np.complex64)
+    return factor, np.asarray(q[i[kept]] - factor * p[i[kept]], np.complex64)
 
 
 def _affine(p: NDArray[np.float32], q: NDArray[np.float32]) -> NDArray[np.float64]:
     """Fit q = M p + t by least squares, held near to a similarity while points are few."""
     centre_p, centre_q = p.mean(axis=0, dtype=np.float64), q.mean(axis=0, dtype=np.float64)
     x, y = p - centre_p, q - centre_q
-    z, w = x[:, 0] + 1j * x[:, 1], y[:, 0] + 1j * y[:, 1]
-    factor = np.vdot(z, w) / max(np.vdot(z, z).real, 1e-9)
-    similarity = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    pull = np.eye(2) * (4.0 * LONG_SIDE)
-    matrix = np.linalg.solve(x.T @ x + pull, x.T @ y + pull @ similarity.T).T
+    own, common = x.T @ x, x.T @ y
+    size = max(own[0, 0] + own[1, 1], 1e-9)
+    along, across = (common[0, 0] + common[1, 1]) / size, (common[0, 1] - common[1, 0]) / size
+    similarity = np.array([[along, across], [-across, along]])
+    pull = 4.0 * LONG_SIDE
+    matrix = cv2.solve(own + pull * np.eye(2), common + pull * similarity)[1].T
     return np.column_stack([matrix, centre_q - matrix @ centre_p])
 
 

@@ -70,13 +70,15 @@ def trimmed_box(picture: Halved) -> Box:
     return WHOLE if min(picture.bins.shape) < 2 else content_box(picture.bins)
 
 
-def boxes(picture: Halved, view_set: ViewSet) -> dict[str, Box]:
+def boxes(picture: Halved, view_set: ViewSet, trimmed: Box | None = None) -> dict[str, Box]:
     """Place the views of a set on a picture; of equal ones the first is kept.
 
     Parameters
     ----------
     picture : Halved
     view_set : ViewSet
+    trimmed : Box, optional
+        What `trimmed_box` gave, where it is known.
 
     Returns
     -------
@@ -87,7 +89,7 @@ def boxes(picture: Halved, view_set: ViewSet) -> dict[str, Box]:
     placed: dict[str, Box] = {}
     for name in VIEW_SETS[view_set]:
         if name == "trimmed":
-            box = trimmed_box(picture)
+            box = trimmed or trimmed_box(picture)
         elif name == "square":
             box = _square(picture.width, picture.height)
         else:
