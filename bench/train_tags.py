@@ -10,7 +10,7 @@ import numpy as np
 from alterations import ALTERATIONS, alter
 from numpy.typing import NDArray
 from photos import Photo, read_photos
-from trial import kept, usual_trial_options
+from trial import kept, split, usual_trial_options
 
 from srpitp_contracts.names import TAGS
 from srpitp_tagging import Head, features_of, find_weights, network, opened, read_weights
@@ -160,7 +160,8 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     photos = read_photos(arguments.photos)
-    keep = arguments.keep / "tags-all.pickle" if arguments.keep else None
+    photos = split(photos, set(arguments.fitted_on.split(",")))[0] or photos
+    keep = arguments.keep / "tags-fitted.pickle" if arguments.keep else None
     samples = kept(keep, lambda: samples_of(photos, the_network()))
     head = fit(samples, photos, tags_in(photos))
     head.write(arguments.out)

@@ -16,9 +16,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from services.fingerprint.settings import Settings
+from srpitp_contracts.matching import MatchingMode
 from srpitp_contracts.problems import ProblemCode
 from srpitp_servicekit.problems import ImageRefusedError, UnavailableError
 from srpitp_servicekit.uploads import UploadFile
+from srpitp_tagging import Head, find_weights
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._tagging = _tagging(settings)
         self._idle: list[Process] = []
         self._free = asyncio.Semaphore(settings.fingerprint_workers)
         self._taken = 0
@@ -131,6 +134,7 @@ class Engine:
             "max_bytes": settings.image_max_bytes,
             "max_pixels": settings.image_max_pixels,
             "memory_bytes": settings.fingerprint_worker_memory_bytes,
+            "tagging": self._tagging,
         }
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -150,6 +154,21 @@ class Engine:
                 raise UnavailableError("No worker could be started; our log says why.") from error
             raise
         return process
+
+
+def _tagging(settings: Settings) -> dict[str, Any]:
+    """Return what workers load; raise `HeadError` rather than let them all fail."""
+    head = settings.tag_head
+    if head is not None:
+        Head.read(head)
+    weights = find_weights() if settings.tagging else None
+    one_tag = settings.matching_mode is MatchingMode.PAPER
+    return {
+        "weights": weights and str(weights),
+        "head": head and str(head),
+        "floor": settings.tag_floor,
+        "at_most": settings.tags_kept or (1 if one_tag else None),
+    }
 
 
 def _environment() -> dict[str, str]:

@@ -3,8 +3,7 @@
 from typing import Any
 
 from services.fingerprint.engine import Engine
-from srpitp_contracts.fingerprints import Extraction, TagScore
-from srpitp_contracts.names import UNTAGGED
+from srpitp_contracts.fingerprints import Extraction
 from srpitp_contracts.problems import ProblemCode
 from srpitp_servicekit.problems import ImageRefusedError
 from srpitp_servicekit.uploads import UploadFile
@@ -30,9 +29,7 @@ def extraction_of(answer: dict[str, Any], *, size_bytes: int) -> Extraction:
     if "code" in answer:
         detail = str(answer["detail"])
         raise ImageRefusedError(ProblemCode(answer["code"]), f"{detail[:1].upper()}{detail[1:]}.")
-    tags = [TagScore(tag=UNTAGGED, confidence=1.0)]
-    fields = {**answer, "size_bytes": size_bytes, "tags": tags}
-    extraction = Extraction.model_validate(fields)
+    extraction = Extraction.model_validate({**answer, "size_bytes": size_bytes})
     return extraction.model_copy(update={"notes": notes_on(extraction)})
 
 

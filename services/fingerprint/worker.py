@@ -13,25 +13,44 @@ import os
 import resource
 import signal
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import cv2
+import numpy as np
 
-from srpitp_fingerprint import Extraction, ImageError, Limits, Profile, TooManyPixelsError, extract
+from srpitp_fingerprint import (
+    Extraction,
+    ImageError,
+    Limits,
+    Profile,
+    TooManyPixelsError,
+    decode_colour,
+    extract,
+)
+from srpitp_tagging import Tagger
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, see prctl(2)
+_UNSEEN = np.zeros((1, 1, 3), np.uint8)
 _NICENESS = 10  # all cores may decode, and the service still answers at once
 
 
-def main(profile: Profile, max_bytes: int, max_pixels: int, memory_bytes: int) -> None:
+def main(
+    profile: Profile,
+    max_bytes: int,
+    max_pixels: int,
+    memory_bytes: int,
+    tagging: dict[str, Any],
+) -> None:
     """Answer until the input ends."""
     _confine(memory_bytes)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # a decoder that prints must not garble our answers
+    tagger = _tagger(**tagging)
     _say(answers, "ready")
     limits = Limits(max_bytes=max_bytes, max_pixels=max_pixels)
     while (data := _next_image(sys.stdin.buffer)) is not None:
-        _say(answers, _answer(data, profile, limits))
+        _say(answers, _answer(data, profile, limits, tagger))
 
 
 def _confine(memory_bytes: int) -> None:
@@ -45,19 +64,35 @@ def _confine(memory_bytes: int) -> None:
     cv2.setNumThreads(1)
 
 
+def _tagger(weights: str | None, head: str | None, floor: float, at_most: int | None) -> Tagger:
+    return Tagger.load(
+        Path(weights) if weights else None,
+        Path(head) if head else None,
+        floor=floor,
+        at_most=at_most,
+    )
+
+
 def _next_image(stream: BinaryIO) -> bytes | None:
     length = stream.readline()
     return stream.read(int(length)) if length else None
 
 
-def _answer(data: bytes, profile: Profile, limits: Limits) -> dict[str, Any]:
+def _answer(data: bytes, profile: Profile, limits: Limits, tagger: Tagger) -> dict[str, Any]:
     try:
-        return _plain(extract(data, profile=profile, views="K1", limits=limits))
+        extraction = extract(data, profile=profile, views="K1", limits=limits)
+        return {**_plain(extraction), "tags": _tags(data, limits, tagger)}
     except ImageError as error:
         return {"code": error.code, "detail": str(error)}
     except MemoryError:
         detail = "decoding the image takes more memory than we give it; send it scaled down"
         return {"code": TooManyPixelsError.code, "detail": detail}
+
+
+def _tags(data: bytes, limits: Limits, tagger: Tagger) -> list[dict[str, Any]]:
+    picture = decode_colour(data, limits=limits) if tagger.looks else _UNSEEN
+    [scores] = tagger.tags_of([picture])
+    return [{"tag": tag, "confidence": round(confidence, 4)} for tag, confidence in scores]
 
 
 def _plain(extraction: Extraction) -> dict[str, Any]:

@@ -195,6 +195,8 @@ class ImageService:
         claims = claims_of(extraction)
         # The transaction decides; this look keeps a refused photo from being stored at all.
         if await self._store.is_claimed(claims):
+            if made := await self._made_before(submission):  # meanwhile: it was sent twice
+                return made
             raise AlreadyProtectedError
         address = await self._blobs.put(BlobKind.PROTECTED, data)
         image = _image(submission, extraction, period, address, source_address)

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Sequence
+from importlib.metadata import distribution
 
 import cv2
 import numpy as np
@@ -25,6 +26,12 @@ def photo(seed: int = 0, width: int = 640, height: int = 480) -> Pixels:
         coarse = random.random((cells, cells, 3), np.float32) * 255
         pixels += strength * cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def real_photo(file: str) -> Pixels:
+    """Return a photo that scikit-image ships (RGB)."""
+    path = distribution("scikit-image").locate_file(f"skimage/data/{file}")
+    return np.asarray(Image.open(str(path)).convert("RGB"))
 
 
 def plain(width: int = 640, height: int = 480, grey: int = 200) -> Pixels:

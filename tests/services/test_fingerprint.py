@@ -2,14 +2,20 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
+from services.fingerprint.engine import Engine
 from services.fingerprint.main import create_app
+from services.fingerprint.settings import Settings
 from srpitp_contracts.fingerprints import Extraction
+from srpitp_contracts.names import TAGS
 from srpitp_contracts.problems import Problem, ProblemCode
 from srpitp_fingerprint import distance, extract
+from srpitp_tagging import FEATURES, Head, HeadError
 from tests.conftest import SERVICE_KEY
 from tests.services import images
 from tests.services.conftest import Running
@@ -27,8 +33,8 @@ async def client(fingerprint_address: str) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def post(client: httpx.AsyncClient, data: bytes) -> httpx.Response:
-    return await client.post("/v1/fingerprints", content=data)
+async def post(client: httpx.AsyncClient, content: bytes) -> httpx.Response:
+    return await client.post("/v1/fingerprints", content=content)
 
 
 async def assert_good_image_is_taken(client: httpx.AsyncClient) -> None:
@@ -55,7 +61,8 @@ async def test_says_everything_that_is_read_from_an_image(client: httpx.AsyncCli
         (view.name, view.fingerprint) for view in expected.views
     ]
     assert (extraction.profile, extraction.fp_version) == ("robust", expected.fp_version)
-    assert [(tag.tag, tag.confidence) for tag in extraction.tags] == [("untagged", 1.0)]
+    assert extraction.tags[0].confidence > 1 / len(TAGS)
+    assert {score.tag for score in extraction.tags} <= set(TAGS)
     assert extraction.notes == []
 
 
@@ -75,12 +82,72 @@ async def test_takes_the_profile_of_the_settings(
     )
 
 
+def tags_of(answer: httpx.Response) -> list[str]:
+    return [score.tag for score in Extraction.model_validate_json(answer.content).tags]
+
+
+async def test_says_what_a_photo_shows(client: httpx.AsyncClient) -> None:
+    for file, tag in (("chelsea.png", "animal"), ("astronaut.png", "people")):
+        photo = images.real_photo(file)
+        for save in (images.jpeg, images.png_with_alpha, images.jpeg_turned_by_exif):
+            assert tags_of(await post(client, save(photo)))[0] == tag
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"TAGGING": "false"}, 4),
+        ({"TAG_FLOOR": "0", "TAGS_KEPT": "2"}, 2),
+        ({"MATCHING_MODE": "paper", "TAG_FLOOR": "0"}, 1),
+    ],
+)
+async def test_the_operator_says_how_many_tags_there_are(
+    environment: dict[str, str],
+    running: Running,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, str],
+    expected: int,
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(f"SRPITP_{name}", value)
+    async with (
+        running(create_app()) as address,
+        httpx.AsyncClient(base_url=address, headers=KEY, timeout=60) as client,
+    ):
+        assert len(tags_of(await post(client, GOOD))) == expected
+
+
+async def test_a_head_of_ones_own_is_used(
+    environment: dict[str, str],
+    running: Running,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    weights, bias = np.zeros((2, FEATURES), np.float32), np.array([0, 1], np.float32)
+    Head(("night", "day"), weights, bias).write(tmp_path / "own.npz")
+    monkeypatch.setenv("SRPITP_TAG_HEAD", str(tmp_path / "own.npz"))
+    async with (
+        running(create_app()) as address,
+        httpx.AsyncClient(base_url=address, headers=KEY, timeout=60) as client,
+    ):
+        assert tags_of(await post(client, GOOD)) == ["day", "night"]
+
+
+def test_a_head_that_is_none_is_refused_at_the_start(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "own.npz").write_bytes(b"none")
+    monkeypatch.setenv("SRPITP_TAG_HEAD", str(tmp_path / "own.npz"))
+    with pytest.raises(HeadError, match=r"give a numpy \.npz"):
+        Engine(Settings())
+
+
 async def test_takes_a_form_as_it_takes_the_bytes(client: httpx.AsyncClient) -> None:
     large = images.png(images.photo(1, 1600, 1200))  # beyond what is kept in memory
-    for data in (GOOD, large):
-        form = await client.post("/v1/fingerprints", files={"file": ("photo", data)})
+    for content in (GOOD, large):
+        form = await client.post("/v1/fingerprints", files={"file": ("photo", content)})
         assert form.status_code == 200
-        assert form.json() == (await post(client, data)).json()
+        assert form.json() == (await post(client, content)).json()
 
 
 @pytest.mark.parametrize(
@@ -136,9 +203,9 @@ BAD: dict[str, tuple[Callable[[], bytes], int, ProblemCode, str]] = {
 @pytest.mark.parametrize("name", BAD)
 async def test_a_bad_image_is_refused_with_advice(client: httpx.AsyncClient, name: str) -> None:
     make, status, code, advice = BAD[name]
-    data = make()
-    as_form = await client.post("/v1/fingerprints", files={"file": ("photo.jpg", data)})
-    for answer in (await post(client, data), as_form):
+    content = make()
+    as_form = await client.post("/v1/fingerprints", files={"file": ("photo.jpg", content)})
+    for answer in (await post(client, content), as_form):
         problem = problem_of(answer)
         assert (problem.status, problem.code) == (status, code)
         assert advice in problem.detail

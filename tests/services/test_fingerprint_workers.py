@@ -24,8 +24,8 @@ from tests.services.conftest import Running
 
 GOOD = images.jpeg(images.photo())
 KEY = {"Authorization": f"Bearer {SERVICE_KEY}"}
-_BUSY_BYTES = 110 * 2**20
-"""A worker holds less than half of this until it decodes `images.slow_png`."""
+_BUSY_BYTES = 190 * 2**20
+"""A worker holds two thirds of this until it decodes `images.slow_png`."""
 
 Serving = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -122,7 +122,7 @@ async def test_an_image_that_takes_too_long_is_refused_alone(serving: Serving) -
 
 
 async def test_an_image_that_takes_too_much_memory_is_refused_alone(serving: Serving) -> None:
-    async with serving(workers=1, worker_memory_bytes=2**29) as client:
+    async with serving(workers=1, worker_memory_bytes=3 * 2**28) as client:
         answer = await post(client, images.deep_png())
         assert answer.status_code == 422
         assert (await post(client, GOOD)).status_code == 200

@@ -58,7 +58,8 @@ async def test_typical_journey(
     assert made.owner_id == owner.owner_id
     assert made.title == "Harbour at dawn"
     assert made.digest == hashlib.sha256(GOOD).hexdigest()
-    assert (made.width, made.height, made.format, made.tag) == (640, 480, "jpeg", "untagged")
+    assert (made.width, made.height, made.format) == (640, 480, "jpeg")
+    assert made.tag == made.tags[0].tag
     assert made.protected_until is None
     assert made.created_at <= utc_now()
 
@@ -165,7 +166,7 @@ async def test_the_matcher_is_told_of_an_image_and_of_each_change_of_its_period(
     assert changed.updated_at > made.updated_at
     first, second = [document async for document in db[Collection.OUTBOX].find().sort("created_at")]
     assert (first["to"], first["path"]) == ("matcher", f"/v1/protected/{made.id}")
-    assert first["body"] == {"tag": "untagged"}
+    assert first["body"] == {"tag": made.tag}
     assert second["key"] != first["key"]
     assert second["due_at"] == begins  # nothing can match before
 

@@ -11,7 +11,6 @@ import numpy as np
 from fastapi import FastAPI
 from PIL import Image
 
-from srpitp_contracts.names import UNTAGGED
 from tests.deadlines import eventually
 from tests.mongodb import SERVICE_KEY
 
@@ -92,7 +91,7 @@ class Crawler:
         """Ask as the matcher asks."""
         address = f"/v1/detected/{detected_id}/retained"
         headers = {"Authorization": f"Bearer {SERVICE_KEY}"}
-        body = {"tag": UNTAGGED}
+        body = {"tag": (await self.get(f"/v1/detected/{detected_id}"))["tag"]}
         response = await self.client.put(address, json=body, headers=headers)
         assert response.status_code == 204, response.text
 

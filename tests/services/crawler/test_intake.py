@@ -14,7 +14,7 @@ from services.crawler.state import Shown
 from services.crawler.store import INDEXES, CrawlerStore
 from srpitp_contracts.crawling import Crawl, CrawlCounts, CrawlReason, CrawlState, Statement
 from srpitp_contracts.model import utc_now
-from srpitp_contracts.names import UNTAGGED, Collection, ServiceName
+from srpitp_contracts.names import Collection, ServiceName
 from srpitp_servicekit.blobs import BlobStore
 from srpitp_servicekit.egress import AddressPolicy
 from srpitp_servicekit.mongo import Database, open_database
@@ -109,15 +109,16 @@ async def test_an_image_that_is_still_shown_does_not_expire(crawls: Crawls) -> N
     state = await crawls.next(1).take_image(ADDRESS, None, answer(), [shown("one")])
     assert state is not None
     assert state.detected_id is not None
+    assert state.tag is not None
     store = CrawlerStore(crawls.db)
     soon = utc_now() + timedelta(seconds=1)
-    await store.note_searched(UNTAGGED, state.detected_id, soon)
+    await store.note_searched(state.tag, state.detected_id, soon)
     await crawls.next(2).take_image(ADDRESS, state, answer(304), [shown("one")])
     image = await store.detected_image(state.detected_id)
     assert image is not None
     assert image.expires_at is not None
     assert image.expires_at > soon + timedelta(days=80)
-    await store.retain(UNTAGGED, state.detected_id)
+    await store.retain(state.tag, state.detected_id)
     await crawls.next(3).take_image(ADDRESS, state, answer(304), [shown("one")])
     image = await store.detected_image(state.detected_id)
     assert image is not None
@@ -131,10 +132,11 @@ async def test_an_expired_image_that_is_shown_again_is_compared_again(
     state = await crawls.next(1).take_image(ADDRESS, None, answer(), [shown("one")])
     assert state is not None
     assert state.detected_id is not None
+    assert state.tag is not None
     store, blobs = CrawlerStore(crawls.db), BlobStore(settings.data_dir)
     service = CrawlerService(store, blobs, AddressPolicy(), settings, lambda: None)
     assert not await service.forget_one()
-    await store.note_searched(UNTAGGED, state.detected_id, utc_now())
+    await store.note_searched(state.tag, state.detected_id, utc_now())
     assert await service.forget_one()
     assert await blobs.get(f"evidence/{state.digest}") is None
     assert await crawls.db[Collection.SIGHTINGS].count_documents({}) == 0

@@ -120,6 +120,11 @@ class Tagger:
         layer = Head.read(head) if head else Head.read()
         return cls(layer, running, floor=floor, at_most=at_most)
 
+    @property
+    def looks(self) -> bool:
+        """Whether it looks at pictures; if not, there is no need to decode them."""
+        return self._network is not None
+
     def tags_of(self, images: Iterable[NDArray[np.uint8]]) -> list[list[TagScore]]:
         """Tell what pictures show.
 
