@@ -52,11 +52,12 @@ class Judge:
 
     def __init__(self, wide: list[Description], peers: list[dict[str, Any]], own: set[str]) -> None:
         self.own: dict[str, tuple[Gallery, Steps]] = {}
+        self._features = [one.features for one in wide]
         if "cascade" in own:
             gallery = Gallery([_with_views(one, VIEW_SETS["K6"]) for one in wide])
             self.own["cascade"] = gallery, Steps().within(_PER_MILLION, len(wide))
         if "fingerprint" in own:
-            gallery = Gallery([replace(one, features=None) for one in wide])
+            gallery = Gallery(wide, points=False)
             steps = _ALONE.within(_PER_MILLION, len(wide), (10, 2))
             self.own["fingerprint"] = gallery, steps
         self.peers = {name: np.stack([bits[name] for bits in peers]) for name in PEERS if peers}
@@ -75,7 +76,7 @@ class Judge:
         described = describe(picture.data, detected=True)
         row: dict[str, Any] = {}
         for method, (gallery, steps) in self.own.items():
-            found = match(described, gallery, steps)
+            found = match(described, gallery, steps, features=self._features.__getitem__)
             places = {m.place for m in found if m.verdict is not Verdict.DISTINCT}
             row[method] = picture.truth in places if picture.truth >= 0 else bool(places)
             true = [m for m in found if picture.truth in (m.place, -1)]

@@ -38,13 +38,16 @@ def _row(found: Match) -> list[float]:
     return [*seen, found.nearness, float(np.log1p(found.points))]
 
 
-def _candidates(pictures: list[tuple[Picture, Description]], gallery: Gallery) -> list[list[float]]:
+def _candidates(
+    pictures: list[tuple[Picture, Description]], protected: list[Description]
+) -> list[list[float]]:
     """Give a row for each candidate of each picture: number, whether true, what is known."""
+    gallery, features = Gallery(protected), [one.features for one in protected]
     rows = []
     for number, (picture, described) in enumerate(pictures):
         rows += [
             [number, one.place == picture.truth, *_row(one)]
-            for one in match(described, gallery, _ALL)
+            for one in match(described, gallery, _ALL, features=features.__getitem__)
             if one.place == picture.truth or one.verification
         ]
     return rows
@@ -74,13 +77,13 @@ def main() -> None:
     def described(pictures: Iterator[Picture]) -> list[tuple[Picture, Description]]:
         return [(replace(p, data=b""), describe(p.data, detected=True)) for p in pictures]
 
-    gallery = Gallery(kept(keep("set"), lambda: [describe(p.data) for p in trial.protected_set()]))
-    print(len(gallery), "protected", flush=True)
+    protected = kept(keep("set"), lambda: [describe(p.data) for p in trial.protected_set()])
+    print(len(protected), "protected", flush=True)
     copies = kept(keep("altered"), lambda: described(trial.altered(attacks)))
-    altered = np.array(_candidates(copies, gallery), np.float64)
+    altered = np.array(_candidates(copies, protected), np.float64)
     print(len(copies), "altered", flush=True)
     outside = kept(keep("strangers"), lambda: described(trial.stranger_set()))
-    strange = np.array(_candidates(outside, gallery), np.float64)
+    strange = np.array(_candidates(outside, protected), np.float64)
     true = altered[altered[:, 1] == 1]
     x = np.concatenate([true[:, 2:], strange[:, 2:]])
     y = np.arange(len(x)) < len(true)

@@ -4,6 +4,7 @@ After Hu, Sheng, Mao, Wang, Zhong: "Spark-based real-time proactive image tracki
 model", EURASIP Journal on Information Security 2019:3, Algorithm 1 and formulas (1) and (2).
 """
 
+from .candidates import Candidate, Probe, candidates
 from .decode import decode_colour
 from .description import FP_VERSION, Description, Extraction, View
 from .distance import THRESHOLDS, Verdict, decision_distance, distance, verdict
@@ -18,9 +19,9 @@ from .errors import (
 )
 from .extraction import describe, extract, local_features
 from .features import LocalFeatures
-from .gallery import Gallery, Probe
+from .gallery import Gallery
 from .limits import Limits
-from .matching import Match, match
+from .matching import Match, decide, match
 from .orientation import ORIENTATIONS, Orientation, negative, permute
 from .quality import TEXTURELESS_BELOW, quality
 from .search import Backend, Metric, load_backend, nearest, search
@@ -42,6 +43,7 @@ __all__ = [
     "VIEW_SETS",
     "Backend",
     "BrokenImageError",
+    "Candidate",
     "Description",
     "EmptyImageError",
     "Extraction",
@@ -68,7 +70,9 @@ __all__ = [
     "View",
     "ViewSet",
     "a_d_elements",
+    "candidates",
     "clopper_pearson",
+    "decide",
     "decision_distance",
     "decode_colour",
     "describe",

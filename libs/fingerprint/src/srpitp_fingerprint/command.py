@@ -21,6 +21,7 @@ from .drawing import draw_comparison
 from .elements import Profile
 from .errors import ImageError
 from .extraction import describe, extract
+from .features import LocalFeatures
 from .gallery import Gallery
 from .matching import Match, match
 from .orientation import ORIENTATIONS, Orientation, permute
@@ -117,7 +118,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     other = b.extraction.views[0].fingerprint
     orientation = _nearest_orientation(whole, other)
     other = permute(other, orientation)
-    found = match(b, Gallery([a]))
+    found = match(b, Gallery([a]), features={0: a.features})
     row = _row(found[0] if found else None, b, "")
     if arguments.picture:
         drawn = draw_comparison(arguments.a, arguments.b, whole, other, orientation)
@@ -175,13 +176,14 @@ class _Protected:
     """What every process looks in; set once in each."""
 
     gallery: Gallery
+    features: Sequence[LocalFeatures | None]
     names: Sequence[str]
     views: ViewSet
     steps: Steps
 
     @classmethod
     def set(cls, shared: Any) -> None:
-        cls.gallery, cls.names, cls.views, cls.steps = shared
+        cls.gallery, cls.features, cls.names, cls.views, cls.steps = shared
         cv2.setNumThreads(1)
 
 
@@ -189,7 +191,8 @@ def _match_one(path: Path) -> dict[str, Any]:
     detected = _describe(path, views=_Protected.views, detected=True)
     if isinstance(detected, str):
         return {"error": detected}
-    found = match(detected, _Protected.gallery, _Protected.steps)
+    features = _Protected.features.__getitem__
+    found = match(detected, _Protected.gallery, _Protected.steps, features=features)
     nearest = found[0] if found else None
     return _row(nearest, detected, _Protected.names[nearest.place] if nearest else "")
 
@@ -198,7 +201,9 @@ def _one_thread(_: object) -> None:
     cv2.setNumThreads(1)
 
 
-def _protected(folder: Path, views: ViewSet, processes: int) -> tuple[Gallery, list[str], int]:
+def _protected(
+    folder: Path, views: ViewSet, processes: int
+) -> tuple[list[Description], list[str], int]:
     """Describe the protected pictures; count those that could not be read."""
     files = _files(folder)
     described: Workers[Path, Description | str] = Workers(
@@ -212,17 +217,17 @@ def _protected(folder: Path, views: ViewSet, processes: int) -> tuple[Gallery, l
         else:
             pictures.append(one)
             names.append(str(path.relative_to(folder)))
-    return Gallery(pictures), names, bad
+    return pictures, names, bad
 
 
 def _write_rows(arguments: argparse.Namespace, file: TextIO) -> int:
-    gallery, names, bad = _protected(
+    protected, names, bad = _protected(
         arguments.protected, arguments.protected_views, arguments.processes
     )
     files = _files(arguments.detected)
     steps = Steps().within(
         arguments.false_alarms,
-        max(1, len(gallery)),
+        max(1, len(protected)),
         (len(VIEW_SETS[arguments.protected_views]), len(VIEW_SETS[arguments.detected_views])),
     )
     matched: Workers[Path, dict[str, Any]] = Workers(
@@ -230,7 +235,13 @@ def _write_rows(arguments: argparse.Namespace, file: TextIO) -> int:
         lambda path: {"error": _lost(path)},
         arguments.processes,
         _Protected.set,
-        (gallery, names, arguments.detected_views, steps),
+        (
+            Gallery(protected),
+            [one.features for one in protected],
+            names,
+            arguments.detected_views,
+            steps,
+        ),
     )
     writer = csv.DictWriter(file, _COLUMNS, restval="")
     writer.writeheader()

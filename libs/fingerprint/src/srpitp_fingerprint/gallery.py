@@ -1,44 +1,38 @@
-"""The protected pictures, laid out so that one image is compared with all of them at once."""
+"""Many pictures, laid out so that one image is compared with all of them at once."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from .description import Description
+from .column import Column, Keys
+from .description import Description, Extraction
+from .features import LocalFeatures
 from .local_index import LocalIndex
-from .orientation import Orientation
-from .search import Planes, planes_of
+from .search import search
 from .sketch import SKETCH_BYTES
-from .symbols import A_SYMBOLS, FINGERPRINT_BYTES, SYMBOLS, as_rows
+from .slab import Slab
+from .symbols import A_SYMBOLS, SYMBOLS
 
-__all__ = ["Comparison", "Gallery", "Probe"]
+__all__ = ["Comparison", "Gallery"]
 
-_AT_A_TIME = 8192  # compared at a time: the working set stays in the cache
+_AT_A_TIME = 4096  # pictures that are added or copied at a time
 _USUALLY_PLAIN = 0.2
 _D_SYMBOLS = SYMBOLS - A_SYMBOLS
-_LOOKED_AT = (4, 6, 8, 10)
-"""Words of the planes that a scan counts: four bands of blocks across the picture."""
-
-
-class Probe(NamedTuple):
-    """One rendition of the picture that is looked for."""
-
-    view: str
-    orientation: Orientation
-    negative: bool
-    fingerprint: bytes
-    sketch: bytes
+_LOW_BITS = np.uint32(0x55555555)  # of the 16 symbols in a word
+_A_WORDS = A_SYMBOLS // 16
 
 
 class Comparison(NamedTuple):
-    """Distances between views of protected pictures and probes; a row for each pair."""
+    """Distances between views of pictures and probes; a row for each pair."""
 
     which: NDArray[np.int64]
     """Place in the list of pictures that were compared."""
     view: NDArray[np.int64]
-    """Place among the views of the picture."""
+    """Of all views of the gallery."""
     distance: NDArray[np.float64]
     decision: NDArray[np.float64]
     sketch: NDArray[np.float64]
@@ -46,133 +40,305 @@ class Comparison(NamedTuple):
     """How much of the plainer of both is without detail, beyond a fifth."""
 
 
-def _plain(planes: Planes) -> NDArray[np.float64]:
+def _weak(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Mark the weak D symbols, 1 and 2, in rows of 45 words: one bit a symbol."""
+    weak = (words ^ (words >> np.uint32(1))) & _LOW_BITS
+    weak[:, :_A_WORDS] = 0
+    return weak
+
+
+def _counted(bits: NDArray[np.uint32]) -> NDArray[np.int64]:
+    return np.asarray(np.bitwise_count(bits).sum(axis=1, dtype=np.int64))
+
+
+def _plain(weak: NDArray[np.uint32]) -> NDArray[np.float64]:
     """Measure the share of weak D symbols above a fifth, as most photos have it."""
-    weak = np.bitwise_count(planes.weak).sum(axis=0, dtype=np.int64)
-    return np.asarray(np.maximum(0, weak / _D_SYMBOLS - _USUALLY_PLAIN))
+    return np.maximum(0, _counted(weak) / _D_SYMBOLS - _USUALLY_PLAIN)
+
+
+def _key(fingerprint: bytes) -> bytes:
+    return hashlib.blake2b(fingerprint, digest_size=8).digest()
 
 
 class Gallery:
-    """Protected pictures, laid out for comparing.
+    """Pictures, laid out for comparing; each is known by its place, from 0 on.
+
+    It grows, and forgets what is removed. It keeps fingerprints and sketches, at 213 bytes a view
+    and some 60 a picture, and the points that `LocalIndex` files; no features: those of candidates
+    are asked for when they are needed, see `match`.
+
+    Several threads may look at once; while one adds, removes or compacts, none may.
 
     Parameters
     ----------
-    pictures : sequence of Description
-        In the robust profile; they are known by their places from here on.
-
-    Attributes
-    ----------
-    pictures : tuple of Description
-    rows : uint8 ndarray, shape (V, 180)
-        Fingerprints of all views, picture by picture.
-    sketches : uint8 ndarray, shape (V, 32)
-    first : int64 ndarray, shape (N + 1,)
-        Picture `n` has the views from ``first[n]`` to ``first[n + 1]``.
+    pictures : iterable of Description
+        In the robust profile.
+    points : bool
+        Whether candidates are found by their local features too.
     """
 
-    def __init__(self, pictures: Sequence[Description]) -> None:
-        self.pictures = tuple(pictures)
-        views = [view for one in self.pictures for view in one.extraction.views]
-        counts = [len(one.extraction.views) for one in self.pictures]
-        packed = b"".join(view.fingerprint for view in views)
-        self.rows = np.frombuffer(packed, np.uint8).reshape(-1, FINGERPRINT_BYTES)
-        self.sketches = np.frombuffer(b"".join(view.sketch for view in views), np.uint8)
-        self.sketches = self.sketches.reshape(-1, SKETCH_BYTES)
-        self.first = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-        self.index = LocalIndex([one.features for one in self.pictures])
-        self._planes = planes_of(self.rows)
-        self._plain = _plain(self._planes)
-        self._by_digest: dict[str, list[int]] = {}
-        self._by_fingerprint: dict[bytes, list[int]] = {}
-        for place, one in enumerate(self.pictures):
-            self._by_digest.setdefault(one.extraction.digest, []).append(place)
-            whole = one.extraction.views[0].fingerprint
-            self._by_fingerprint.setdefault(whole, []).append(place)
+    def __init__(self, pictures: Iterable[Description] = (), *, points: bool = True) -> None:
+        self._index = LocalIndex() if points else None
+        self._live_count = 0
+        self._slab = Slab()
+        self._sketches = Column(np.uint8, (SKETCH_BYTES,))
+        self._names: dict[str, int] = {}
+        self._name = Column(np.uint8)
+        self._first = Column(np.int64)  # view of each picture, and at the end their number
+        self._first.extend([0])
+        self._live = Column(np.bool_)
+        self._textureless = Column(np.bool_)
+        self._digests, self._digest_rest = Keys(), Column(np.uint64)
+        self._fingerprints = Keys()
+        self.extend(pictures)
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        """Count the pictures, those that were removed excluded."""
+        return self._live_count
+
+    @property
+    def places(self) -> int:
+        """How many places there are, those of removed pictures included."""
+        return len(self._live)
+
+    @property
+    def views(self) -> int:
+        """How many views are compared: those of removed pictures excluded."""
+        return len(self._slab) - self._slab.removed
+
+    @property
+    def has_points(self) -> bool:
+        """Whether candidates are found by their local features too."""
+        return self._index is not None
+
+    def forget_points(self) -> None:
+        """Give back the memory of the local features; from now on none are filed."""
+        self._index = None
+
+    def add(self, extraction: Extraction, features: LocalFeatures | None = None) -> int:
+        """Add a picture.
+
+        Parameters
+        ----------
+        extraction : Extraction
+        features : LocalFeatures or None
+            By whose points it is found; None if they were withheld.
+
+        Returns
+        -------
+        int
+            Its place, which stays until `compact`.
+        """
+        return self.extend([Description(extraction, features)])[0]
+
+    def extend(self, pictures: Iterable[Description]) -> range:
+        """Add pictures.
+
+        Of a detected picture the mirrored side and the panels are found at its place too, so that
+        a protected one can be looked for among detected ones.
+
+        Parameters
+        ----------
+        pictures : iterable of Description
+
+        Returns
+        -------
+        range
+            Their places, which stay until `compact`.
+
+        Raises
+        ------
+        ValueError
+            A picture of the paper's profile.
+        """
+        first = self.places
+        rest = iter(pictures)
+        while some := list(islice(rest, _AT_A_TIME)):
+            self._append(some)
+        return range(first, self.places)
+
+    def _append(self, pictures: Sequence[Description]) -> None:
+        extractions = [one.extraction for one in pictures]
+        if any(of.profile != "robust" for of in extractions):
+            raise ValueError("a gallery takes pictures in the robust profile only")
+        digests = np.frombuffer(b"".join(bytes.fromhex(of.digest) for of in extractions), "<u8")
+        digests = digests.reshape(len(pictures), -1)
+        views = [
+            [view for of in (one, *one.panels) for view in of.extraction.views] for one in pictures
+        ]
+        every = [view for of in views for view in of]
+        names = [self._names.setdefault(view.name, len(self._names)) for view in every]
+        place = self.places
+        self._slab.append([view.fingerprint for view in every])
+        sketches = np.frombuffer(b"".join(view.sketch for view in every), np.uint8)
+        self._sketches.extend(sketches.reshape(-1, SKETCH_BYTES))
+        self._name.extend(names)
+        self._first.extend(self._first.values[-1] + np.cumsum([len(of) for of in views]))
+        self._digests.extend(digests[:, 0])
+        self._digest_rest.extend(digests[:, 1])
+        wholes = b"".join(_key(of.views[0].fingerprint) for of in extractions)
+        self._fingerprints.extend(np.frombuffer(wholes, "<u8"))
+        self._textureless.extend([of.textureless for of in extractions])
+        self._live.extend(np.ones(len(pictures), np.bool_))
+        self._live_count += len(pictures)
+        if self._index is not None:
+            self._index.extend(
+                [
+                    (place + number, side)
+                    for number, one in enumerate(pictures)
+                    for of in (one, *one.panels)
+                    for side in (of.features, of.mirrored)
+                    if side is not None
+                ]
+            )
+
+    def remove(self, places: ArrayLike) -> None:
+        """Remove pictures: they are not found any more.
+
+        Parameters
+        ----------
+        places : int, or array_like of int
+            Those that are removed already stay so.
+
+        Raises
+        ------
+        IndexError
+            There is no such place; then none is removed.
+        """
+        gone = np.unique(np.asarray(places, np.int64))
+        if len(gone) and not (gone[0] >= 0 and gone[-1] < self.places):
+            raise IndexError(f"places must lie in 0..{self.places - 1}")
+        gone = gone[self._live.values[gone]]
+        self._slab.remove(self._views_of(gone)[0])
+        self._live.values[gone] = False
+        self._live_count -= len(gone)
+        if self._index is not None:
+            for place in gone.tolist():
+                self._index.remove(place)
+
+    def compact(self) -> NDArray[np.int64]:
+        """Give back the memory of removed pictures; the places of the others change.
+
+        Returns
+        -------
+        int64 ndarray, shape (len,)
+            The old place of each: place n was ``kept[n]``.
+        """
+        kept = np.flatnonzero(self._live.values)
+        views, which = self._views_of(kept)
+        if self._index is not None:
+            self._index = self._index.compacted(np.cumsum(self._live.values) - 1)
+        slab = Slab()
+        for start in range(0, len(views), _AT_A_TIME):
+            slab.append(self._slab.rows(views[start : start + _AT_A_TIME]))
+        self._slab = slab
+        first = Column(np.int64)
+        first.extend(np.append(0, np.cumsum(np.bincount(which, minlength=len(kept)))))
+        self._first = first
+        for column in (self._sketches, self._name):
+            column.keep(views)
+        for of in (self._live, self._textureless, self._digest_rest):
+            of.keep(kept)
+        for keys in (self._digests, self._fingerprints):
+            keys.keep(kept)
+        return kept
+
+    def _views_of(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """List the views of pictures, and whose of these each is."""
+        first = self._first.values
+        counts = first[places + 1] - first[places]
+        starts = np.cumsum(counts) - counts
+        views = np.arange(counts.sum()) + np.repeat(first[places] - starts, counts)
+        return views, np.repeat(np.arange(len(places)), counts)
+
+    def name(self, view: int) -> str:
+        """Name one of all views."""
+        return list(self._names)[int(self._name.values[view])]
+
+    def textureless(self, place: int) -> bool:
+        """Tell whether a picture is too plain for anything but an exact match."""
+        return bool(self._textureless.values[place])
 
     def exact(self, picture: Description) -> list[int]:
         """Find the places with the same bytes, or the same fingerprint of a textured picture."""
         extraction = picture.extraction
-        found = set(self._by_digest.get(extraction.digest, ()))
+        key, rest = np.frombuffer(bytes.fromhex(extraction.digest), "<u8")[:2]
+        places = self._digests.find(key)
+        found = places[self._digest_rest.values[places] == rest]
         if not extraction.textureless:
-            found.update(self._by_fingerprint.get(extraction.views[0].fingerprint, ()))
-        return sorted(found)
+            whole = extraction.views[0].fingerprint
+            [key] = np.frombuffer(_key(whole), "<u8")
+            places = self._fingerprints.find(key)
+            rows = self._slab.rows(self._first.values[places])
+            same = (rows == np.frombuffer(whole, np.uint8)).all(axis=1)
+            found = np.union1d(found, places[same])
+        return [int(place) for place in np.unique(found[self._live.values[found]])]
 
-    def scan(self, probes: Sequence[Probe]) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
-        """Count differing symbols between every probe and every view, in a part of the symbols.
+    def scan(
+        self, probes: NDArray[np.uint8], most: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Find the pictures that are nearest by any of their views to any probe.
+
+        Parameters
+        ----------
+        probes : uint8 ndarray, shape (P, 180)
+        most : int
+            So many views of each probe are looked at, and so many pictures given.
 
         Returns
         -------
-        differing : uint16 ndarray, shape (N,)
-            Of each protected picture, of 256 symbols: its nearest view to any probe.
-        probe : int64 ndarray, shape (N,)
+        places : int64 ndarray
+            The nearest first; of equal distances the first place.
+        probe : int64 ndarray
             Which probe that was.
         """
-        best = np.full(len(self), np.iinfo(np.uint16).max, np.uint16)
-        which = np.zeros(len(self), np.int64)
-        queries = planes_of(as_rows([p.fingerprint for p in probes]))
-        differing = np.empty(len(self.rows), np.uint16)
-        for number in range(len(probes) if len(self) else 0):
-            self._differing(queries.high[:, number], queries.low[:, number], differing)
-            nearest = np.minimum.reduceat(differing, self.first[:-1])
-            nearer = nearest < best
-            best[nearer] = nearest[nearer]
-            which[nearer] = number
-        return best, which
+        distances, views = search(self._slab, probes, k=most)
+        probe, rank = np.nonzero(views >= 0)
+        views, distances = views[probe, rank], distances[probe, rank]
+        places = np.searchsorted(self._first.values, views, "right") - 1
+        order = np.lexsort((probe, places, distances))
+        _, at = np.unique(places[order], return_index=True)
+        chosen = order[np.sort(at)[:most]]
+        return places[chosen], probe[chosen]
+
+    def sharing(self, features: LocalFeatures) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Find the places that share points with a picture, and how many; see `LocalIndex`."""
+        if self._index is None:
+            return np.zeros(0, np.int64), np.zeros(0)
+        return self._index.votes(features)
 
     def compare(
-        self, places: NDArray[np.int64], probes: Sequence[Probe], which: NDArray[np.int64]
+        self,
+        places: NDArray[np.int64],
+        probes: NDArray[np.uint8],
+        sketches: NDArray[np.uint8],
     ) -> Comparison:
-        """Compare some protected pictures, each with one probe, by all distances.
+        """Compare some pictures, each with a probe of its own, by all distances.
 
         Parameters
         ----------
         places : int64 ndarray, shape (M,)
-        probes : sequence of Probe
-        which : int64 ndarray, shape (M,)
-            The probe for each.
+        probes : uint8 ndarray, shape (M, 180)
+        sketches : uint8 ndarray, shape (M, 32)
 
         Returns
         -------
         Comparison
-            Of all views of the protected pictures.
+            Of all views of the pictures.
         """
-        counts = self.first[places + 1] - self.first[places]
-        starts = np.cumsum(counts) - counts
-        rows = np.arange(counts.sum()) + np.repeat(self.first[places] - starts, counts)
-        probe = np.repeat(which, counts)
-        queries = planes_of(as_rows([p.fingerprint for p in probes]))
-        sketches = np.frombuffer(b"".join(p.sketch for p in probes), np.uint8)
-        sketches = sketches.reshape(-1, SKETCH_BYTES)
-        differs = self._planes.high[:, rows] ^ queries.high[:, probe]
-        differs |= self._planes.low[:, rows] ^ queries.low[:, probe]
-        weak = self._planes.weak[:, rows] & ~differs
-        differing = np.bitwise_count(differs).sum(axis=0, dtype=np.int64)
-        agreeing = np.bitwise_count(weak).sum(axis=0, dtype=np.int64)
-        bits = np.bitwise_count(self.sketches[rows] ^ sketches[probe]).sum(axis=1, dtype=np.int64)
+        views, which = self._views_of(places)
+        mine = np.ascontiguousarray(probes).view("<u4")
+        theirs = self._slab.rows(views).view("<u4")
+        differs = theirs ^ mine[which]
+        differs = (differs | (differs >> np.uint32(1))) & _LOW_BITS
+        differing, weak = _counted(differs), _weak(theirs)
+        agreeing = _counted(weak & ~differs)
+        bits = np.bitwise_count(self._sketches.values[views] ^ sketches[which])
         return Comparison(
-            np.repeat(np.arange(len(places)), counts),
-            rows - np.repeat(self.first[places], counts),
+            which,
+            views,
             differing / SYMBOLS,
             (4 * differing + agreeing) / (4 * SYMBOLS),
-            bits / (8 * SKETCH_BYTES),
-            np.maximum(_plain(queries)[probe], self._plain[rows]),
+            bits.sum(axis=1, dtype=np.int64) / (8 * SKETCH_BYTES),
+            np.maximum(_plain(_weak(mine))[which], _plain(weak)),
         )
-
-    def _differing(
-        self, high: NDArray[np.uint64], low: NDArray[np.uint64], out: NDArray[np.uint16]
-    ) -> None:
-        a = np.empty(_AT_A_TIME, np.uint64)
-        b, bits = np.empty_like(a), np.empty(len(a), np.uint8)
-        for start in range(0, len(out), _AT_A_TIME):
-            part = out[start : start + _AT_A_TIME]
-            x, y, n = a[: len(part)], b[: len(part)], bits[: len(part)]
-            part[:] = 0
-            for word in _LOOKED_AT:
-                np.bitwise_xor(self._planes.high[word, start : start + len(part)], high[word], x)
-                np.bitwise_xor(self._planes.low[word, start : start + len(part)], low[word], y)
-                np.bitwise_or(x, y, x)
-                np.bitwise_count(x, n)
-                np.add(part, n, part)

@@ -1,30 +1,39 @@
-"""The whole cascade: exact, then the fingerprints, then the sketches, then the local features."""
+"""The whole cascade: exact, then the fingerprints, then the sketches, then the local features.
+
+It has two phases. `candidates` looks through a gallery, which may be large and apart; `decide`
+takes what it found, and the local features of those few. `match` is the one after the other.
+"""
 
 import math
-from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 from .calibration import CALIBRATION
+from .candidates import (
+    DEFAULT_STEPS,
+    Candidate,
+    Probe,
+    candidates,
+    chosen,
+    is_near,
+    parts,
+    shown_by,
+)
 from .description import Description
 from .distance import Verdict
-from .gallery import Comparison, Gallery, Probe
-from .orientation import negative, permute
-from .sketch import negative_sketch, orient_sketch
+from .features import LocalFeatures
+from .gallery import Gallery
 from .steps import LOWEST_BAR, Steps
 from .verification import Verification, verify
 
-__all__ = ["Match", "match"]
+__all__ = ["Match", "decide", "match"]
 
-_COMPARED_IN_FULL = 20  # pictures that are told of, of those whose sketches were compared
 _LEAST_AGREEMENT = 0.35  # of pixels; copies have 0.5 and more
-_UNRELATED = 0.45  # sketch distance of other pictures that are near by their fingerprints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Match:
-    """A protected picture that an image was compared with in full.
+    """A picture of a gallery that an image was compared with in full.
 
     Attributes
     ----------
@@ -60,116 +69,85 @@ class Match:
     score: float = -math.inf
 
 
-DEFAULT_STEPS = Steps()
-_SKETCH_WEIGHT, _PLAINNESS_WEIGHT = 0.5, 0.5
-MIRRORING = ("hflip", "vflip", "transpose", "antitranspose")
-
-
-def probes(picture: Description, steps: Steps = DEFAULT_STEPS) -> list[Probe]:
-    """List the renditions in which a picture is looked for."""
-    found = [
-        Probe(
-            view.name,
-            orientation,
-            False,
-            permute(view.fingerprint, orientation),
-            orient_sketch(view.sketch, orientation),
-        )
-        for view in picture.extraction.views
-        for orientation in steps.orientations
-    ]
-    if steps.negatives:
-        found += [
-            p._replace(
-                negative=True,
-                fingerprint=negative(p.fingerprint),
-                sketch=negative_sketch(p.sketch),
-            )
-            for p in found
-        ]
-    return found
-
-
-def _nearness(pairs: Comparison, steps: Steps) -> NDArray[np.float64]:
-    """Weigh the distances: plain pictures, which share a layout easily, count as farther."""
-    sketches = pairs.sketch if steps.sketches else np.full_like(pairs.sketch, _UNRELATED)
-    return pairs.decision + _SKETCH_WEIGHT * sketches + _PLAINNESS_WEIGHT * pairs.plainness
-
-
-def _compared(
-    gallery: Gallery,
-    places: NDArray[np.int64],
-    renditions: list[Probe],
-    which: NDArray[np.int64],
-    steps: Steps,
+def decide(
+    picture: Description,
+    found: Collection[Candidate],
+    features: Mapping[int, LocalFeatures | None],
+    steps: Steps = DEFAULT_STEPS,
 ) -> list[Match]:
-    """Compare pictures, each with its probe: the nearest first."""
-    pairs = gallery.compare(places, renditions, which)
-    near = _nearness(pairs, steps)
-    found: dict[int, Match] = {}
-    for k in np.argsort(near, kind="stable").tolist():
-        if len(found) == _COMPARED_IN_FULL:
-            break
-        number = int(pairs.which[k])
-        if number not in found:
-            place = int(places[number])
-            found[number] = Match(
-                place,
-                Verdict.DISTINCT,
-                float(pairs.distance[k]),
-                float(pairs.decision[k]),
-                float(pairs.sketch[k]),
-                float(near[k]),
-                gallery.pictures[place].extraction.views[int(pairs.view[k])].name,
-                renditions[int(which[number])],
-            )
-    return list(found.values())
+    """Judge the candidates for an image: the second phase of `match`.
+
+    Parameters
+    ----------
+    picture : Description
+    found : collection of Candidate
+        For this picture and these steps, as `candidates` gave them. Those of several galleries may
+        be put together, if their places are told apart.
+    features : mapping of int to LocalFeatures or None
+        By place, of those that are `wanted`; one that is missing is not verified.
+    steps : Steps
+
+    Returns
+    -------
+    list of Match
+        All candidates, the surest first; those that are not ``distinct`` are found.
+    """
+    surest: dict[int, Match] = {}
+    for number, part in enumerate(parts(picture, steps)):
+        of_part = [one for one in found if one.part == number]
+        closely = {one.place for one in chosen(of_part, steps)}
+        for one in of_part:
+            is_chosen = one.place in closely
+            judged = _judged(one, part, features, steps) if is_chosen else _match(one)
+            known = surest.get(one.place)
+            if known is None or _sureness(judged) < _sureness(known):
+                surest[one.place] = judged
+    return sorted(surest.values(), key=_sureness)
 
 
-def _by_fingerprint(picture: Description, gallery: Gallery, steps: Steps) -> list[Match]:
-    renditions = probes(picture, steps)
-    differing, which = gallery.scan(renditions)
-    # Of equal distances the first places: the same whichever way the numbers were sorted.
-    places = np.argsort(differing, kind="stable")[: steps.shortlist]
-    return _compared(gallery, places, renditions, which[places], steps)
-
-
-def _by_points(
-    picture: Description, gallery: Gallery, steps: Steps
-) -> dict[int, tuple[float, bool]]:
-    """Find candidates by local features: points in common, and whether they are mirrored."""
-    sides = [side for side in (picture.features, picture.mirrored) if side is not None]
-    if not sides:
-        return {}
-    votes = np.stack([gallery.index.votes(side) for side in sides])
-    best = votes.max(axis=0)
-    places = np.argsort(-best, kind="stable")[: steps.sharing]
-    return {
-        int(place): (float(best[place]), bool(votes[:, place].argmax()))
-        for place in places
-        if best[place] >= steps.points
-    }
-
-
-def _verified(
-    found: Match, mirrored: bool, picture: Description, gallery: Gallery, steps: Steps
+def _judged(
+    one: Candidate,
+    picture: Description,
+    features: Mapping[int, LocalFeatures | None],
+    steps: Steps,
 ) -> Match:
-    mine = picture.mirrored if mirrored else picture.features
-    theirs = gallery.pictures[found.place].features
-    if mine is None or theirs is None:
-        return found
+    """Look closely at a candidate: verify it where its nearness leaves it open."""
+    if one.exact or is_near(one, steps):
+        return _match(one, is_similar=not one.exact)
+    mine, theirs = shown_by(picture, one), features.get(one.place)
+    if not steps.verification or mine is None or theirs is None:
+        return _match(one)
     verification = verify(mine, theirs)
-    score = _score(found, verification)
-    similar = score > steps.bar
-    return replace(
-        found,
-        verification=verification,
-        score=score,
-        verdict=Verdict.SIMILAR if similar else found.verdict,
+    score = _score(one, verification)
+    return _match(one, is_similar=score > steps.bar, verification=verification, score=score)
+
+
+def _match(
+    one: Candidate,
+    *,
+    is_similar: bool = False,
+    verification: Verification | None = None,
+    score: float = -math.inf,
+) -> Match:
+    verdict = Verdict.SIMILAR if is_similar else Verdict.DISTINCT
+    if one.exact:  # of a panel it is only similar: a part is not the image
+        verdict = Verdict.SIMILAR if one.part else Verdict.EXACT
+    return Match(
+        one.place,
+        verdict,
+        one.distance,
+        one.decision_distance,
+        one.sketch_distance,
+        one.nearness,
+        one.view,
+        one.probe,
+        one.points,
+        verification,
+        score,
     )
 
 
-def _score(found: Match, verification: Verification) -> float:
+def _score(found: Candidate, verification: Verification) -> float:
     constant, inliers, agreement, spread, near, points = CALIBRATION.match
     score = (
         constant
@@ -183,8 +161,24 @@ def _score(found: Match, verification: Verification) -> float:
     return score if verification.agreement >= _LEAST_AGREEMENT else min(score, LOWEST_BAR)
 
 
-def match(picture: Description, gallery: Gallery, steps: Steps = DEFAULT_STEPS) -> list[Match]:
-    """Find the protected pictures that an image shows.
+def _sureness(one: Match) -> tuple[bool, bool, float, float, int]:
+    return (
+        one.verdict is not Verdict.EXACT,
+        one.verdict is not Verdict.SIMILAR,
+        -one.score,
+        one.nearness,
+        one.place,
+    )
+
+
+def match(
+    picture: Description,
+    gallery: Gallery,
+    steps: Steps = DEFAULT_STEPS,
+    *,
+    features: Mapping[int, LocalFeatures | None] | Callable[[int], LocalFeatures | None],
+) -> list[Match]:
+    """Find the pictures of a gallery that an image shows.
 
     Parameters
     ----------
@@ -193,6 +187,8 @@ def match(picture: Description, gallery: Gallery, steps: Steps = DEFAULT_STEPS) 
     gallery : Gallery
         Of the protected pictures.
     steps : Steps
+    features : mapping, or callable
+        Gives the local features of a picture by its place, or None: asked for candidates only.
 
     Returns
     -------
@@ -200,57 +196,8 @@ def match(picture: Description, gallery: Gallery, steps: Steps = DEFAULT_STEPS) 
         All that came to be compared in full, the surest first; those that are not ``distinct``
         are found.
     """
-    if not len(gallery):
-        return []
-    found = {one.place: one for one in _matched(picture, gallery, steps)}
-    for panel in picture.panels if steps.panels else ():
-        for one in _matched(panel, gallery, steps):
-            if one.verdict is Verdict.EXACT:  # of a part, which is not the image
-                one = replace(one, verdict=Verdict.SIMILAR)
-            known = found.get(one.place)
-            if known is None or _sureness(one) < _sureness(known):
-                found[one.place] = one
-    return sorted(found.values(), key=_sureness)
-
-
-def _matched(picture: Description, gallery: Gallery, steps: Steps) -> list[Match]:
-    """Take all steps for one picture, or one panel of a collage."""
-    exact = gallery.exact(picture)
-    found: dict[int, Match] = {}
-    if steps.fingerprints:
-        found = {one.place: one for one in _by_fingerprint(picture, gallery, steps)}
-    points = _by_points(picture, gallery, steps) if steps.index else {}
-    unseen = np.array([place for place in {*exact, *points} if place not in found], np.int64)
-    upright = probes(picture, replace(steps, orientations=("identity",), negatives=False))[:1]
-    nothing = np.zeros(len(unseen), np.int64)
-    found |= {m.place: m for m in _compared(gallery, unseen, upright, nothing, steps)}
-    found |= {place: replace(found[place], points=votes) for place, (votes, _) in points.items()}
-    found |= {place: replace(found[place], verdict=Verdict.EXACT) for place in exact}
-    for place in _candidates(found, steps):
-        one = found[place]
-        if one.verdict is Verdict.EXACT:
-            continue
-        plain = picture.extraction.textureless or gallery.pictures[place].extraction.textureless
-        if one.nearness <= steps.tight and not plain:
-            found[place] = replace(one, verdict=Verdict.SIMILAR)
-        elif steps.verification:
-            _, mirrored = points.get(place, (0, one.probe.orientation in MIRRORING))
-            found[place] = _verified(one, mirrored, picture, gallery, steps)
-    return list(found.values())
-
-
-def _candidates(found: dict[int, Match], steps: Steps) -> list[int]:
-    """Choose what is looked at closely: what is nearest, and what has the most points in common."""
-    near = sorted(found.values(), key=lambda m: (m.nearness, m.place))[: steps.nearest]
-    sharing = sorted(found.values(), key=lambda m: (-m.points, m.place))[: steps.sharing]
-    return [m.place for m in dict.fromkeys([*near, *(m for m in sharing if m.points)])]
-
-
-def _sureness(one: Match) -> tuple[bool, bool, float, float, int]:
-    return (
-        one.verdict is not Verdict.EXACT,
-        one.verdict is not Verdict.SIMILAR,
-        -one.score,
-        one.nearness,
-        one.place,
+    found = candidates(picture, gallery, steps)
+    give = features if callable(features) else features.get
+    return decide(
+        picture, found, {one.place: give(one.place) for one in found if one.wanted}, steps
     )

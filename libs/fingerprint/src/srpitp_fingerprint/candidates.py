@@ -1,0 +1,258 @@
+"""The first phase of the cascade: which pictures an image may show, by what is kept of them all."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .description import Description
+from .features import LocalFeatures
+from .gallery import Comparison, Gallery
+from .orientation import Orientation, negative, permute
+from .sketch import SKETCH_BYTES, negative_sketch, orient_sketch
+from .steps import Steps
+from .symbols import as_rows
+
+__all__ = [
+    "DEFAULT_STEPS",
+    "Candidate",
+    "Probe",
+    "candidates",
+    "chosen",
+    "is_near",
+    "parts",
+    "shown_by",
+]
+
+DEFAULT_STEPS = Steps()
+_COMPARED_IN_FULL = 20  # pictures that are told of, of those whose sketches were compared
+_UNRELATED = 0.45  # sketch distance of other pictures that are near by their fingerprints
+_SKETCH_WEIGHT, _PLAINNESS_WEIGHT = 0.5, 0.5
+_UPRIGHT = Steps(orientations=("identity",), negatives=False)
+_MIRRORING = ("hflip", "vflip", "transpose", "antitranspose")
+
+
+class Probe(NamedTuple):
+    """One rendition in which a picture is looked for."""
+
+    view: str
+    orientation: Orientation
+    negative: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A picture of a gallery that an image may show.
+
+    Attributes
+    ----------
+    place : int
+        In the gallery.
+    part : int
+        0 for the image itself, n for its nth panel.
+    exact : bool
+        Whether the bytes or the fingerprints are the same.
+    distance, decision_distance, sketch_distance : float
+        Of the nearest views.
+    nearness : float
+        The distances and the plainness of both weighed together: small is near.
+    view : str
+        Of the gallery's picture.
+    probe : Probe
+        View and orientation of the image.
+    plain : bool
+        Whether one of both is too plain for its fingerprint to say anything but ``exact``.
+    points : float
+        That both have in common, as far as they are filed.
+    mirrored : bool
+        Whether it is the mirrored image that shows the picture.
+    wanted : bool
+        Whether the picture's local features are needed to decide.
+    """
+
+    place: int
+    part: int
+    exact: bool
+    distance: float
+    decision_distance: float
+    sketch_distance: float
+    nearness: float
+    view: str
+    probe: Probe
+    plain: bool
+    points: float = 0.0
+    mirrored: bool = False
+    wanted: bool = False
+
+
+class _Renditions(NamedTuple):
+    """A picture in all the ways in which it is looked for; as it is comes first."""
+
+    probes: list[Probe]
+    rows: NDArray[np.uint8]
+    sketches: NDArray[np.uint8]
+
+
+def _renditions(picture: Description, steps: Steps) -> _Renditions:
+    probes, rows, sketches = [], [], []
+    views = picture.extraction.views
+    for is_negative in (False, True) if steps.negatives else (False,):
+        for view in views:
+            for orientation in steps.orientations:
+                row = permute(view.fingerprint, orientation)
+                sketch = orient_sketch(view.sketch, orientation)
+                probes.append(Probe(view.name, orientation, is_negative))
+                rows.append(negative(row) if is_negative else row)
+                sketches.append(negative_sketch(sketch) if is_negative else sketch)
+    packed = np.frombuffer(b"".join(sketches), np.uint8).reshape(-1, SKETCH_BYTES)
+    return _Renditions(probes, as_rows(rows), packed)
+
+
+def _nearness(pairs: Comparison, steps: Steps) -> NDArray[np.float64]:
+    """Weigh the distances: plain pictures, which share a layout easily, count as farther."""
+    sketches = pairs.sketch if steps.sketches else np.full_like(pairs.sketch, _UNRELATED)
+    return pairs.decision + _SKETCH_WEIGHT * sketches + _PLAINNESS_WEIGHT * pairs.plainness
+
+
+def _compared(
+    picture: Description,
+    part: int,
+    gallery: Gallery,
+    places: NDArray[np.int64],
+    renditions: _Renditions,
+    which: NDArray[np.int64],
+    steps: Steps,
+    most: int,
+) -> dict[int, Candidate]:
+    """Compare pictures, each with its probe: the nearest of them."""
+    pairs = gallery.compare(places, renditions.rows[which], renditions.sketches[which])
+    near = _nearness(pairs, steps)
+    order = np.argsort(near, kind="stable")
+    _, first = np.unique(pairs.which[order], return_index=True)
+    found = {}
+    for k in order[np.sort(first)[:most]].tolist():
+        number = int(pairs.which[k])
+        place, probe = int(places[number]), renditions.probes[int(which[number])]
+        found[place] = Candidate(
+            place,
+            part,
+            exact=False,
+            distance=float(pairs.distance[k]),
+            decision_distance=float(pairs.decision[k]),
+            sketch_distance=float(pairs.sketch[k]),
+            nearness=float(near[k]),
+            view=gallery.name(int(pairs.view[k])),
+            probe=probe,
+            plain=picture.extraction.textureless or gallery.textureless(place),
+            mirrored=probe.orientation in _MIRRORING,
+        )
+    return found
+
+
+def _by_points(
+    picture: Description, gallery: Gallery, steps: Steps
+) -> dict[int, tuple[float, bool]]:
+    """Find candidates by local features: points in common, and whether they are mirrored."""
+    sides = [
+        (gallery.sharing(side), mirrored)
+        for side, mirrored in ((picture.features, False), (picture.mirrored, True))
+        if side is not None
+    ]
+    if not sides:
+        return {}
+    places = np.concatenate([of for (of, _), _ in sides])
+    votes = np.concatenate([of for (_, of), _ in sides])
+    mirrored = np.concatenate([np.full(len(of), is_so) for (of, _), is_so in sides])
+    order = np.lexsort((mirrored, places, -votes))
+    found: dict[int, tuple[float, bool]] = {}
+    for k in order[votes[order] >= steps.points].tolist():
+        if len(found) == steps.sharing:
+            break
+        found.setdefault(int(places[k]), (float(votes[k]), bool(mirrored[k])))
+    return found
+
+
+def parts(picture: Description, steps: Steps) -> list[Description]:
+    """List what is looked for: the image, and the panels that it is made of."""
+    return [picture, *(picture.panels if steps.panels else ())]
+
+
+def candidates(
+    picture: Description, gallery: Gallery, steps: Steps = DEFAULT_STEPS
+) -> list[Candidate]:
+    """Find the pictures of a gallery that an image may show.
+
+    It takes no local features but those of the image: `decide` takes those that are `wanted`.
+
+    The roles may be exchanged: which detected pictures of a gallery may show a protected one. Then
+    many may, so let `nearest`, `sharing` and `shortlist` of the steps be larger, and decide each
+    by `match`, of the detected picture in a gallery of the protected one. All eight orientations,
+    or the two of the default, are looked through both ways alike.
+
+    Parameters
+    ----------
+    picture : Description
+    gallery : Gallery
+    steps : Steps
+
+    Returns
+    -------
+    list of Candidate
+        Of the image and of each of its panels: all that came to be compared in full.
+    """
+    if not len(gallery):
+        return []
+    return [
+        one
+        for number, part in enumerate(parts(picture, steps))
+        for one in _candidates(part, number, gallery, steps)
+    ]
+
+
+def _candidates(picture: Description, part: int, gallery: Gallery, steps: Steps) -> list[Candidate]:
+    """Take the steps for one picture, or one panel of a collage."""
+    found: dict[int, Candidate] = {}
+    if steps.fingerprints:
+        looked_for = _renditions(picture, steps)
+        places, which = gallery.scan(looked_for.rows, steps.shortlist)
+        most = max(_COMPARED_IN_FULL, steps.nearest)
+        found = _compared(picture, part, gallery, places, looked_for, which, steps, most)
+    exact = gallery.exact(picture)
+    points = _by_points(picture, gallery, steps) if steps.index else {}
+    if unseen := sorted({*exact, *points} - found.keys()):
+        places, which = np.array(unseen), np.zeros(len(unseen), np.int64)
+        upright = _renditions(picture, _UPRIGHT)
+        found |= _compared(picture, part, gallery, places, upright, which, steps, len(unseen))
+    for place, (votes, mirrored) in points.items():
+        found[place] = replace(found[place], points=votes, mirrored=mirrored)
+    for place in exact:
+        found[place] = replace(found[place], exact=True)
+    looked_at = {one.place for one in chosen(found.values(), steps)}
+    return [
+        replace(one, wanted=one.place in looked_at and _is_wanted(one, picture, steps))
+        for one in found.values()
+    ]
+
+
+def _is_wanted(one: Candidate, picture: Description, steps: Steps) -> bool:
+    is_open = not one.exact and not is_near(one, steps)
+    return steps.verification and is_open and shown_by(picture, one) is not None
+
+
+def shown_by(picture: Description, one: Candidate) -> LocalFeatures | None:
+    """Give the features of the side of an image that shows a candidate."""
+    return picture.mirrored if one.mirrored else picture.features
+
+
+def is_near(one: Candidate, steps: Steps) -> bool:
+    """Tell whether a candidate is so near that it needs no verification."""
+    return one.nearness <= steps.tight and not one.plain
+
+
+def chosen(found: Collection[Candidate], steps: Steps) -> list[Candidate]:
+    """Choose what is looked at closely: what is nearest, and what has the most points in common."""
+    near = sorted(found, key=lambda one: (one.nearness, one.place))[: steps.nearest]
+    sharing = sorted(found, key=lambda one: (-one.points, one.place))[: steps.sharing]
+    return list({one.place: one for one in (*near, *(s for s in sharing if s.points))}.values())
