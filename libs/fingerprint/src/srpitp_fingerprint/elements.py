@@ -60,6 +60,7 @@ _BANDS = MappingProxyType({ROWS: 6, COLUMNS: 3})
 _WEIGHT = 2**16  # what the weights of one third sum to; times 255, float32 is exact
 _TO_ELEMENTS = np.stack([np.abs(PIECE_PAIRS).sum(axis=0) / 8, *PIECE_PAIRS]).reshape(5, 9).T
 _CACHED_AXES = 1024  # some 25 kB each
+_THIRDS = np.arange(PIECES)[:, None]
 
 # Half a Gaussian from its centre, in 16384ths, for columns and for rows of the 108 x 132 picture:
 # 3 pixels, standard deviation 0.95; 13 columns, 2.2, and 11 rows, 1.8.
@@ -114,6 +115,18 @@ class _Grid(NamedTuple):
     weights: NDArray[np.int64]
     before: NDArray[np.int64]
     """Sums of the weights before each row."""
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    """Rows from `first` up to `last` have weights, shape (36, 1)."""
+
+
+def _grid_of(weights: NDArray[np.int64]) -> _Grid:
+    length = weights.shape[1]
+    used = weights != 0
+    first, last = used.argmax(axis=1), length - used[:, ::-1].argmax(axis=1)
+    weights = np.pad(weights, ((0, 0), (0, 1)))
+    before = np.cumsum(weights, axis=1) - weights
+    return _Grid(weights, before, first[:, None], last[:, None])
 
 
 def _grid(length: int, kernel: tuple[int, ...]) -> _Grid:
@@ -125,8 +138,7 @@ def _grid(length: int, kernel: tuple[int, ...]) -> _Grid:
     smooth = np.zeros((length, length), np.int64)
     for offset in range(1 - len(kernel), len(kernel)):
         np.add.at(smooth, (at, np.clip(at + offset, 0, length - 1)), kernel[abs(offset)])
-    weights = np.pad(shares @ smooth, ((0, 0), (0, 1)))
-    return _Grid(weights, np.cumsum(weights, axis=1) - weights)
+    return _grid_of(shares @ smooth)
 
 
 _GRIDS = MappingProxyType(
@@ -138,25 +150,14 @@ _GRIDS = MappingProxyType(
 )
 
 
-def _linear(size: int, length: int) -> NDArray[np.int64]:
+def _linear(size: int, length: int) -> NDArray[np.float64]:
     """Interpolate between the centres of pixels, the outermost ones repeated: (size, length)."""
     at = np.arange(size)
     left, rest = np.divmod((2 * at + 1) * length - size, 2 * size)
-    weights = np.zeros((size, length), np.int64)
+    weights = np.zeros((size, length))
     np.add.at(weights, (at, np.clip(left, 0, length - 1)), 2 * size - rest)
     np.add.at(weights, (at, np.clip(left + 1, 0, length - 1)), rest)
     return weights
-
-
-def _up_to(positions: NDArray[np.int64], length: int, grid: _Grid) -> NDArray[np.int64]:
-    """Sum the weights of all pixels before some positions on an axis, for each third."""
-    size = grid.weights.shape[1] - 1
-    if length < size:
-        weights = grid.weights[:, :-1] @ _linear(size, length)
-        before = np.cumsum(np.pad(weights, ((0, 0), (1, 0))), axis=1)
-        return np.asarray(before[:, positions])
-    cell, rest = np.divmod(positions * size, length)  # by area: a pixel counts by its share
-    return np.asarray(grid.before[:, cell] * length + grid.weights[:, cell] * rest)
 
 
 @lru_cache(_CACHED_AXES)
@@ -177,21 +178,31 @@ def _bands(
     start, stop : int
         The part of the picture that counts.
     """
-    edges = np.arange((length >> halvings) + 1) << halvings
-    edges[-1] = length
-    before = _up_to(np.clip(edges, start, stop) - start, stop - start, _GRIDS[axis, profile])
+    grid, pixels = _GRIDS[axis, profile], stop - start
+    if pixels < axis:
+        grid = _grid_of((grid.weights[:, :-1] @ _linear(axis, pixels)).astype(np.int64))
+    cells = grid.weights.shape[1] - 1
+    count = length >> halvings
+    # Bins that may have weights, as many for each third: their edges, and what lies before these.
+    first = np.minimum(start + grid.first * pixels // cells >> halvings, count - 1)
+    last = (start - (-grid.last * pixels // cells) >> halvings) + 1
+    edges = first + np.arange(int((last - first).max()) + 1)
+    places = np.where(edges < count, edges << halvings, length).clip(start, stop) - start
+    # By area: a pixel counts by its share.
+    cell, rest = np.divmod(places * cells, pixels)
+    cell += _THIRDS * (cells + 1)
+    before = grid.before.take(cell) * pixels + grid.weights.take(cell) * rest
     total = int(before[0, -1])
     weights = np.diff((2 * _WEIGHT * before + total) // (2 * total), axis=1)
-    used = weights != 0
-    first, last = used.argmax(axis=1), len(edges) - 1 - used[:, ::-1].argmax(axis=1)
+    every = np.zeros((PIECES, int(edges.max())), np.float32 if axis == ROWS else np.float64)
     # The columns come last, and bring the sums back to grey levels: exactly, by a power of two.
-    typed = weights.astype(np.float32) if axis == ROWS else weights / _WEIGHT**2
+    every[_THIRDS, edges[:, :-1]] = weights if axis == ROWS else weights / _WEIGHT**2
     bands = []
     step = PIECES // _BANDS[axis]
     for third in range(0, PIECES, step):
         some = slice(third, third + step)
-        bins = slice(int(first[some].min()), int(last[some].max()))
-        bands.append(_Band(some, bins, np.ascontiguousarray(typed[some, bins])))
+        bins = slice(int(first[third, 0]), min(int(last[some.stop - 1, 0]), count))
+        bands.append(_Band(some, bins, np.ascontiguousarray(every[some, bins])))
     return tuple(bands)
 
 
