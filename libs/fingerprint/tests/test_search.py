@@ -2,6 +2,7 @@ import importlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import hypothesis.strategies as st
 import numpy as np
@@ -67,7 +68,7 @@ def searches(draw):
         "removed": sorted(draw(removed)),
         "queries": draw(st.lists(st.integers(0, 39), max_size=11)),
         "k": draw(st.sampled_from([1, 2, 7, 300, 2000])),
-        "max_distance": draw(st.sampled_from([-0.1, 0.0, 0.2, 0.3, 0.43, 0.5, 1.0])),
+        "max_distance": draw(st.sampled_from([-0.1, 0.0, 0.2, 0.3, 0.43, 0.5, 1.0, np.inf])),
         "metric": draw(st.sampled_from(["plain", "decision"])),
         "threads": draw(st.integers(1, 3)),
         "mapped": draw(st.booleans()),
@@ -155,6 +156,23 @@ def test_a_search_ends_where_the_slab_ended_when_it_began(rows):
     parts = slab.parts()
     slab.append(rows[3:])
     assert sum(len(part.live) for part in parts) == 3
+
+
+def test_one_thread_may_append_while_another_searches(rows):
+    slab = Slab.of(rows[:1])
+
+    def grow():
+        for _ in range(300):
+            slab.append(rows[1:])
+
+    with ThreadPoolExecutor(1) as pool:
+        grown = pool.submit(grow)
+        while not grown.done():
+            ended = len(slab)
+            distances, indices = search(slab, rows[:2], k=2, metric="plain")
+            assert indices[0, 0] == 0
+            assert (distances[0, 0], distances[1, 0]) == (0, 0) or ended == 1
+    assert len(slab) == 300 * 39 + 1
 
 
 def test_turned_pictures_are_just_further_queries(fingerprints):

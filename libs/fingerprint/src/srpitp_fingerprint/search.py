@@ -23,6 +23,7 @@ Metric = Literal["plain", "decision"]
 Backend = Literal["numba", "numpy"]
 
 _QUARTERS = 4 * SYMBOLS
+_DISTANCES = np.arange(_QUARTERS + 1) / _QUARTERS
 _A_WORDS = A_SYMBOLS // 16
 _PAIRS_A_THREAD = 50_000_000  # fewer take less time than a thread takes to start
 _QUERIES_A_THREAD = 8  # from so many on, threads share the queries; else the blocks
@@ -46,9 +47,10 @@ _Scan = Callable[
 def load_backend(backend: Backend | None = None) -> Backend:
     """Load what searches; otherwise the first search does.
 
-    numba compiles for some seconds once, and keeps the machine code beside the library, else in
-    the user's cache folder, or where ``NUMBA_CACHE_DIR`` says. A process that may write to none
-    of them compiles whenever it starts: call this before it serves.
+    numba compiles for a second or two, and keeps the machine code beside the library, else in the
+    user's cache folder, or where ``NUMBA_CACHE_DIR`` says: a folder that nobody else may write to,
+    since what lies there is run. A process that may write to none of them compiles whenever it
+    starts. So call this before serving, and before forking.
 
     Parameters
     ----------
@@ -232,7 +234,7 @@ def search(
     parts = slab.parts()
     records = sum(len(part.live) for part in parts)
     # The very comparison that `verdict` makes, so that both always agree.
-    limit = np.count_nonzero(np.arange(_QUARTERS + 1) / _QUARTERS <= max_distance)
+    limit = np.count_nonzero(max_distance >= _DISTANCES)
     best = np.full((len(rows), min(k, records)), limit, np.uint16)
     indices = np.full(best.shape, -1)
     if best.size:
@@ -244,9 +246,12 @@ def search(
             asked.by_blocks(parts, threads)
         else:
             asked.by_queries(parts, threads)
-    lacking = ((0, 0), (0, k - best.shape[1]))
-    found = np.pad(indices, lacking, constant_values=-1)
-    return np.where(found < 0, np.inf, np.pad(best, lacking) / _QUARTERS), found
+    distances = np.where(indices < 0, np.inf, best / _QUARTERS)
+    if k > records:
+        lacking = ((0, 0), (0, k - records))
+        distances = np.pad(distances, lacking, constant_values=np.inf)
+        indices = np.pad(indices, lacking, constant_values=-1)
+    return distances, indices
 
 
 def nearest(
