@@ -19,7 +19,9 @@ from srpitp_fingerprint import (
     match,
     verify,
 )
+from srpitp_fingerprint.features import features_of_both_sides, features_of_luma
 from srpitp_fingerprint.panels import panel_boxes
+from srpitp_fingerprint.trimming import Box
 
 
 def photo(seed, height=240, width=320):
@@ -157,6 +159,15 @@ def test_verification_of_strangers_is_low():
     found = verify(local_features(photo(51)), local_features(photo(52)))
     assert found.inliers < 8
     assert found.score < 0
+
+
+def test_mirrored_features_are_those_of_the_mirrored_picture():
+    luma, box = np.pad(photo(3), 20), Box(20 / 280, 260 / 280, 20 / 360, 1)
+    upright, mirrored = features_of_both_sides(luma, box)
+    flipped = np.ascontiguousarray(luma[:, ::-1])
+    direct = features_of_luma(flipped, Box(20 / 280, 260 / 280, 0, 340 / 360))
+    assert upright.to_bytes() == features_of_luma(luma, box).to_bytes()
+    assert mirrored.to_bytes() == direct.to_bytes()
 
 
 def test_features_survive_packing():
