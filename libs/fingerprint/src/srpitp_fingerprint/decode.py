@@ -43,8 +43,8 @@ def _reduction(header: Header, rows: int, columns: int) -> int:
     """Find the largest reduction that leaves so many rows and columns."""
     if header.format != "jpeg":
         return 1
-    fits = (by for by in (8, 4, 2) if header.height >= rows * by and header.width >= columns * by)
-    return next(fits, 1)
+    most = min(header.height // rows, header.width // columns)
+    return next((by for by in (8, 4, 2) if by <= most), 1)
 
 
 def _checked_header(data: bytes, limits: Limits) -> Header:
@@ -99,7 +99,9 @@ def decode(data: bytes, limits: Limits) -> tuple[Header, NDArray[np.uint8]]:
     header = _checked_header(data, limits)
     by = _reduction(header, 2 * ROWS, 2 * COLUMNS)  # twice those of the definition
     pixels = _pixels(data, header, _JPEG_LUMA[by])
-    luma = header.upright(luma_of(pixels, "bgr", premultiplied=_is_premultiplied(header, pixels)))
+    if header.format != "jpeg":
+        pixels = luma_of(pixels, "bgr", premultiplied=_is_premultiplied(header, pixels))
+    luma = header.upright(pixels)
     if luma.shape != (-(-header.height // by), -(-header.width // by)):
         raise _corrupt(header)
     return header, luma

@@ -17,11 +17,11 @@ _BLOCKS = A_SYMBOLS  # one A each
 _A_BYTES = A_SYMBOLS // 4
 
 
-def _kinds() -> NDArray[np.int64]:
+def _kinds() -> NDArray[np.float64]:
     """Tell of each byte, which holds D1..D4 of a block, whether they fall, are weak, or rise."""
     symbols = np.arange(256)[:, None] >> np.array([0, 2, 4, 6]) & 3
     kinds = np.array([0, 1, 1, 2])[symbols]
-    return np.asarray(kinds[..., None] == np.arange(3), np.int64).reshape(256, 12)
+    return np.asarray(kinds[..., None] == np.arange(3), np.float64).reshape(256, 12)
 
 
 _KINDS = _kinds()
@@ -54,5 +54,5 @@ def quality(fingerprint: Fingerprint) -> float:
         In 0..1: 0 of plain pictures, linear gradients and faint noise; most photos 0.84..0.98.
     """
     d = as_packed(fingerprint)[_A_BYTES:]
-    counts = np.bincount(d, minlength=256) @ _KINDS
+    counts = (np.bincount(d, minlength=256) @ _KINDS).astype(np.intp)
     return float(_INFORMATION[counts].sum())

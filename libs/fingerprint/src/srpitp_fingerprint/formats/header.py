@@ -50,4 +50,6 @@ class Header:
 
     def upright(self, luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Turn decoded pixels upright."""
+        if self.exif_orientation == 1:
+            return luma
         return np.ascontiguousarray(orient(luma, ORIENTATIONS[self.exif_orientation - 1]))
