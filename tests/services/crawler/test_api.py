@@ -39,4 +39,4 @@ async def test_keys(crawler: Crawler) -> None:
         nobody = {"Authorization": "Bearer nobody"}
         assert (await crawler.client.get(path, headers=nobody)).status_code == 401
     # Whatever is told of an image that is gone, there is nothing to tell again.
-    await crawler.retain("gone")
+    await crawler.retain("gone", tag="people")
