@@ -3,7 +3,7 @@
 The tests run on a replica set, which takes everything; ``mongos`` would not. So each command on a
 sharded collection is checked here: one document is written by its full shard key, an upsert names
 it, a unique index starts with it, and a shard key never changes in place. A client that says whose
-it is (``open_database(..., service=...)``) writes its service's collections only.
+it is, by its ``appname``, writes the collections of that service or job only.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,14 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import monitoring
 
-from srpitp_contracts.names import SHARD_KEYS, WRITERS, Collection, ServiceName
+from srpitp_contracts.names import (
+    SHARD_KEYS,
+    WRITERS,
+    Collection,
+    JobName,
+    ServiceName,
+    Writer,
+)
 
 BROADCASTS: Mapping[Collection, frozenset[str]] = {
     # Rare: a subscription was deleted or disabled, or asked to be left alone for a while.
@@ -24,6 +31,7 @@ BROADCASTS: Mapping[Collection, frozenset[str]] = {
 }
 """Fields by which many documents may be written on every shard at once."""
 
+_WRITERS: Mapping[str, Writer] = {f"srpitp-{one}": one for one in (*ServiceName, *JobName)}
 _DOCUMENT_WRITES = {"insert", "update", "delete", "findAndModify"}
 _NAMES: frozenset[str] = frozenset(Collection)
 
@@ -38,21 +46,24 @@ class Write:
     upsert: bool = False
 
 
-def violations(
-    name: str, command: Mapping[str, Any], service: ServiceName | None = None
-) -> list[str]:
+def violations(name: str, command: Mapping[str, Any], writer: Writer | None = None) -> list[str]:
     """Return what a sharded cluster, or the list of writers, has against a command."""
     target = command.get(name)
     if not isinstance(target, str) or target not in _NAMES:
         return []
     collection = Collection(target)
     found = []
-    if service and name in _DOCUMENT_WRITES and service not in WRITERS[collection]:
-        found.append(f"{service} is not a writer of {collection}")
+    if writer and name in _DOCUMENT_WRITES and writer not in WRITERS[collection]:
+        found.append(f"{writer} is not a writer of {collection}")
     key = SHARD_KEYS.get(collection)
     if key:
         found += [f"{name} {collection}: {why}" for why in _against(name, command, collection, key)]
     return found
+
+
+def writer_named(appname: str) -> Writer | None:
+    """Return whose client has a name; a client without a writer's name may write everything."""
+    return None if appname == "srpitp" else _WRITERS[appname]
 
 
 def _against(
@@ -129,12 +140,12 @@ def _written(update: Any) -> dict[str, Any]:
 class Watch(monitoring.CommandListener):
     """Notes the violations of one client. An error raised here would be swallowed by the driver."""
 
-    def __init__(self, service: ServiceName | None, noted: list[str]) -> None:
-        self._service = service
+    def __init__(self, writer: Writer | None, noted: list[str]) -> None:
+        self._writer = writer
         self._noted = noted
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self._noted.extend(violations(event.command_name, event.command, self._service))
+        self._noted.extend(violations(event.command_name, event.command, self._writer))
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
 
@@ -147,8 +158,7 @@ def noted_violations() -> Iterator[list[str]]:
     noted: list[str] = []
 
     def watched_client(*args: Any, **options: Any) -> Any:
-        service = options.get("appname", "").removeprefix("srpitp").removeprefix("-")
-        watch = Watch(ServiceName(service) if service else None, noted)
+        watch = Watch(writer_named(options.get("appname", "srpitp")), noted)
         return AsyncIOMotorClient(*args, event_listeners=[watch], **options)
 
     with pytest.MonkeyPatch.context() as patch:

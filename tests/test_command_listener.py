@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from srpitp_contracts.names import Collection, ServiceName
+from srpitp_contracts.names import Collection, JobName, ServiceName
 from srpitp_servicekit.mongo import Database, IndexModel, open_database
 from srpitp_servicekit.settings import ServiceSettings
 from tests.command_listener import violations
@@ -37,6 +37,7 @@ def delete(collection: str, q: dict[str, Any], limit: int) -> list[str]:
         ),
         violations("find", {"find": "protected", "filter": {}}),
         violations("update", {"update": "matches", "updates": []}, ServiceName.MATCHER),
+        violations("update", {"update": "runs", "updates": []}, JobName.SPARK),
     ],
 )
 def test_takes_what_a_cluster_takes(fine: list[str]) -> None:
@@ -68,6 +69,7 @@ def test_takes_what_a_cluster_takes(fine: list[str]) -> None:
             },
         ),
         violations("insert", {"insert": "matches", "documents": []}, ServiceName.CRAWLER),
+        violations("insert", {"insert": "outbox", "documents": []}, JobName.SPARK),
     ],
 )
 def test_refuses_what_a_cluster_refuses(refused: list[str]) -> None:

@@ -15,6 +15,16 @@ class ServiceName(StrEnum):
     NOTIFICATION = "notification"
 
 
+class JobName(StrEnum):
+    """What writes beside the services."""
+
+    SPARK = "spark"
+
+
+Writer = ServiceName | JobName
+"""Who may write; its connections are known to MongoDB as ``srpitp-<writer>``."""
+
+
 class Collection(StrEnum):
     """Every collection of the database."""
 
@@ -32,6 +42,7 @@ class Collection(StrEnum):
     ALERTS = "alerts"
     DELIVERIES = "deliveries"
     OUTBOX = "outbox"
+    RUNS = "runs"
 
 
 SHARD_KEYS: Mapping[Collection, tuple[str, ...]] = MappingProxyType(
@@ -52,28 +63,30 @@ SHARD_KEYS: Mapping[Collection, tuple[str, ...]] = MappingProxyType(
 Updates and deletes of one document name the whole key, and unique indexes start with it.
 """
 
-WRITERS: Mapping[Collection, frozenset[ServiceName]] = MappingProxyType(
+WRITERS: Mapping[Collection, frozenset[Writer]] = MappingProxyType(
     {
         Collection.OWNERS: frozenset({ServiceName.REGISTRATION}),
         Collection.API_KEYS: frozenset({ServiceName.REGISTRATION}),
         Collection.REGISTRY: frozenset({ServiceName.REGISTRATION}),
-        Collection.PROTECTED: frozenset({ServiceName.REGISTRATION}),
+        Collection.PROTECTED: frozenset({ServiceName.REGISTRATION, JobName.SPARK}),
         Collection.SITES: frozenset({ServiceName.CRAWLER}),
         Collection.CRAWLS: frozenset({ServiceName.CRAWLER}),
         Collection.CRAWL_STATE: frozenset({ServiceName.CRAWLER}),
-        Collection.DETECTED: frozenset({ServiceName.CRAWLER}),
+        Collection.DETECTED: frozenset({ServiceName.CRAWLER, JobName.SPARK}),
         Collection.SIGHTINGS: frozenset({ServiceName.CRAWLER}),
-        Collection.MATCHES: frozenset({ServiceName.MATCHER}),
+        Collection.MATCHES: frozenset({ServiceName.MATCHER, JobName.SPARK}),
         Collection.SUBSCRIPTIONS: frozenset({ServiceName.NOTIFICATION}),
         Collection.ALERTS: frozenset({ServiceName.NOTIFICATION}),
         Collection.DELIVERIES: frozenset({ServiceName.NOTIFICATION}),
         Collection.OUTBOX: frozenset(
             {ServiceName.REGISTRATION, ServiceName.CRAWLER, ServiceName.MATCHER}
         ),
+        Collection.RUNS: frozenset({ServiceName.MATCHER, JobName.SPARK}),
     }
 )
 """The one place that says who writes what. All services read ``api_keys`` to know their callers;
-the matcher reads ``protected``, ``detected`` and ``sightings``."""
+the matcher reads ``protected``, ``detected`` and ``sightings``. A Spark job adds matches, says of
+detected images that they were compared, and describes images anew."""
 
 UNTAGGED = "untagged"
 """The tag of an image that no classifier has looked at."""
