@@ -123,6 +123,17 @@ class ImageFault(Model):
     error: Annotated[str, Field(max_length=MAX_ERROR)]
 
 
+class Place(Model):
+    """Where an attempt runs."""
+
+    within: str = Field(description="the host, or the namespace", examples=["srpitp"])
+    name: str = Field(
+        description="the process's number, or the SparkApplication's name",
+        examples=["4711", "srpitp-match-0fd1c2a4-1"],
+    )
+    log: str = Field(description="where its log is found, or by which command")
+
+
 class Run(Model):
     """One run of a Spark job."""
 
@@ -134,21 +145,19 @@ class Run(Model):
     reason: RunReason
     launcher: LauncherName
     state: RunState
-    attempts: int = Field(description="how often it was launched")
+    attempts: int = Field(description="the number of the latest attempt; 0 before the first")
+    failures: int = Field(description="how many attempts failed")
     counts: RunCounts
     progress: RunProgress
     faults: list[ImageFault] = Field(description=f"up to {MAX_FAULTS} of the errors counted")
-    error: str | None = Field(description="why the latest attempt failed")
-    place: str | None = Field(
-        description="the process or the SparkApplication of the latest attempt",
-        examples=["process 4711 on photos", "sparkapplication srpitp/srpitp-match-1f0c-1"],
-    )
-    log: str | None = Field(description="where the latest attempt's log is found")
+    error: str | None = Field(description="why the last attempt that failed did")
+    place: Place | None = Field(description="where the latest attempt runs, or ran")
     created_at: UtcTime
     submitted_at: UtcTime | None = Field(description="when it was launched last")
     started_at: UtcTime | None = Field(description="when the latest attempt's job began")
     heartbeat_at: UtcTime | None = Field(description="when the job was last heard of")
-    finished_at: UtcTime | None
+    attempt_failed_at: UtcTime | None = Field(description="when the job said that it cannot go on")
+    finished_at: UtcTime | None = Field(description="when it finished, failed or was cancelled")
 
 
 def new_run(
@@ -162,16 +171,17 @@ def new_run(
         launcher=launcher,
         state=RunState.WAITING,
         attempts=0,
+        failures=0,
         counts=RunCounts(),
         progress=RunProgress(done=0, total=0),
         faults=[],
         error=None,
         place=None,
-        log=None,
         created_at=now,
         submitted_at=None,
         started_at=None,
         heartbeat_at=None,
+        attempt_failed_at=None,
         finished_at=None,
     )
 
