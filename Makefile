@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-ROOMS := libs/fingerprint libs/tagging libs/contracts libs/servicekit libs/client .
+ROOMS := libs/fingerprint libs/tagging libs/contracts libs/matching libs/servicekit libs/client .
 
 .PHONY: demo test lint types rooms unit openapi bench lock clean help
 
@@ -45,7 +45,7 @@ bench: $(VENV)/ready
 # Choose the versions anew (needs uv).
 COMPILE = uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11 --python-platform x86_64-unknown-linux-gnu \
-	$(foreach room,fingerprint tagging contracts servicekit client services,--no-emit-package srpitp-$(room)) \
+	$(foreach room,fingerprint tagging contracts matching servicekit client services,--no-emit-package srpitp-$(room)) \
 	$(ROOMS:%=%/pyproject.toml) --extra demo --extra dev --extra embedded
 
 lock:

@@ -50,6 +50,10 @@ class Match:
         Of the protected picture.
     probe : Probe
         View and orientation of the detected one.
+    part : int
+        What of it was compared: 0 for the image itself, n for its nth panel.
+    mirrored : bool
+        Whether it is the mirrored image that was verified.
     verification : Verification or None
         None if none was needed, or none was possible.
     score : float
@@ -64,6 +68,8 @@ class Match:
     nearness: float
     view: str
     probe: Probe
+    part: int = 0
+    mirrored: bool = False
     points: float = 0.0
     verification: Verification | None = None
     score: float = -math.inf
@@ -141,6 +147,8 @@ def _match(
         one.nearness,
         one.view,
         one.probe,
+        one.part,
+        one.mirrored,
         one.points,
         verification,
         score,
