@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from srpitp_contracts.alerting import EventType, WebhookEvent
+from srpitp_contracts.alerting import WebhookEvent
+from srpitp_contracts.events import EventType
 
 
 @dataclass(frozen=True)

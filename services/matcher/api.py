@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from services.matcher.review_api import router as review_router
 from services.matcher.service import MatcherService
 from srpitp_contracts.matching import (
     DetectedEvent,
@@ -12,15 +13,15 @@ from srpitp_contracts.matching import (
     MatchState,
     MatchWithSightings,
     ProtectedEvent,
-    ReviewRequest,
 )
 from srpitp_contracts.model import Identifier
 from srpitp_contracts.pages import Page
-from srpitp_servicekit.auth import ReaderCaller, ReviewerCaller, ServiceCaller
+from srpitp_servicekit.auth import ReaderCaller, ServiceCaller
 from srpitp_servicekit.paging import Cursor, Limit
 from srpitp_servicekit.problems import responses
 
 router = APIRouter()
+router.include_router(review_router)
 
 
 def _service(request: Request) -> MatcherService:
@@ -74,11 +75,3 @@ async def get_match(
 ) -> MatchWithSightings:
     """Show a match with when, where and by whom the copy was published."""
     return await service.match(match_id, caller)
-
-
-@router.post("/matches/{match_id}/review", tags=["matches"], responses=responses(404, 409))
-async def review_match(
-    match_id: Identifier, request: ReviewRequest, service: Service, caller: ReviewerCaller
-) -> MatchWithSightings:
-    """Confirm or reject a match that is in review; a confirmed one is alerted at once."""
-    return await service.review(match_id, request, caller)

@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from services.matcher.api import router
 from services.matcher.engine import Rule
 from services.matcher.matching import Matching
+from services.matcher.noting import Noting
+from services.matcher.reviews import ReviewService
 from services.matcher.service import MatcherService
 from services.matcher.settings import Settings
 from services.matcher.store import INDEXES, MatcherStore
@@ -37,7 +39,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.authenticator = Authenticator(db, settings)
             store = MatcherStore(db)
             matching = Matching(store, _rule(settings))
-            app.state.service = MatcherService(store, outbox, matching)
+            noting = Noting(store, outbox)
+            app.state.service = MatcherService(store, matching, noting)
+            app.state.reviews = ReviewService(store, noting)
             async with outbox.running():
                 yield
 

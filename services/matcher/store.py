@@ -1,7 +1,7 @@
 """What the matcher reads and writes in MongoDB.
 
-It owns ``matches``; it reads ``protected`` (registration's), ``detected`` and ``sightings``
-(the crawler's).
+It owns ``matches``; it reads ``protected`` and ``owners`` (registration's), ``detected`` and
+``sightings`` (the crawler's).
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -15,7 +15,7 @@ from srpitp_contracts.crawling import Sighting
 from srpitp_contracts.matching import Match, MatchWithSightings
 from srpitp_contracts.names import Collection
 from srpitp_contracts.pages import Page
-from srpitp_contracts.registration import ProtectionStatus
+from srpitp_contracts.registration import AlertPolicy, ProtectionStatus
 from srpitp_servicekit.mongo import (
     ASCENDING,
     DESCENDING,
@@ -46,6 +46,8 @@ _BATCH = 2000
 # A banner may be shown on every page of a large site, and an alert must fit into a document.
 _SIGHTINGS_TOLD = 100
 
+_DECIDED = ("state", "decided_by", "decided_at", "note", "history", "alerted", "withdrawals")
+
 T = TypeVar("T")
 
 
@@ -68,6 +70,7 @@ class MatcherStore:
         self._detected = db[Collection.DETECTED]
         self._sightings = db[Collection.SIGHTINGS]
         self._matches = db[Collection.MATCHES]
+        self._owners = db[Collection.OWNERS]
 
     async def transaction(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         """Run work in one transaction; it may be run several times."""
@@ -102,9 +105,12 @@ class MatcherStore:
         if batch:
             yield batch
 
-    async def sightings(self, detected_id: str) -> list[Sighting]:
+    async def sightings(
+        self, detected_id: str, *, session: Session | None = None
+    ) -> list[Sighting]:
         """Return where a detected image was seen, first sighting first, up to a hundred."""
-        found = self._sightings.find({"image_id": detected_id}).sort("first_seen", ASCENDING)
+        found = self._sightings.find({"image_id": detected_id}, session=session)
+        found = found.sort("first_seen", ASCENDING)
         return [from_document(Sighting, one) async for one in found.limit(_SIGHTINGS_TOLD)]
 
     async def add_match(self, session: Session, match: Match) -> Match:
@@ -128,12 +134,17 @@ class MatcherStore:
         return MatchWithSightings(**match.model_dump(), sightings=sightings)
 
     async def decide(self, session: Session, match: Match) -> None:
-        """Write the decision that a match carries."""
+        """Write what was decided of a match, and what was told of it."""
         fields = to_document(match)
-        decision = {name: fields[name] for name in ("state", "decided_by", "decided_at", "note")}
+        decision = {name: fields[name] for name in _DECIDED}
         await self._matches.update_one(
             {"owner_id": match.owner_id, "_id": match.id}, {"$set": decision}, session=session
         )
+
+    async def alert_policy(self, owner_id: str, session: Session) -> AlertPolicy:
+        """Return of which matches an owner is alerted."""
+        owner = await self._owners.find_one({"_id": owner_id}, session=session)
+        return AlertPolicy((owner or {}).get("alert_policy", AlertPolicy.CONFIRMED))
 
     async def matches(
         self, query: Mapping[str, Any], *, limit: int, cursor: str | None

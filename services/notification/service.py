@@ -13,11 +13,11 @@ from srpitp_contracts.alerting import (
     AlertRequest,
     Delivery,
     DeliveryState,
-    EventType,
     IssuedSubscription,
     Subscription,
     SubscriptionRequest,
 )
+from srpitp_contracts.events import EventType
 from srpitp_contracts.identifiers import derived_id, random_id
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.pages import Page

@@ -13,7 +13,8 @@ from demo import copies
 from demo.pages import FORBIDDEN, Website
 from demo.photos import ALL, PROTECTED, UNRELATED
 from demo.receiver import Receiver
-from srpitp_contracts.alerting import EventType, WebhookEvent
+from srpitp_contracts.alerting import WebhookEvent
+from srpitp_contracts.events import EventType
 
 ORIGINALS = {photo.key: photo.read() for photo in ALL}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
+import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
@@ -12,7 +13,11 @@ from pydantic import SecretStr
 
 from services.fingerprint.main import create_app
 from services.fingerprint.settings import Settings
-from tests.mongodb import SERVICE_KEY
+from services.matcher.main import create_app as create_matcher
+from services.matcher.settings import Settings as MatcherSettings
+from srpitp_servicekit.mongo import Database
+from tests.mongodb import ADMIN_KEY, SERVICE_KEY
+from tests.services.matcher_world import Neighbours, World, bearer
 
 Running = Callable[..., AbstractAsyncContextManager[str]]
 """``running(app, port=0)``: serves an app for as long as the block lasts; gives its address."""
@@ -31,6 +36,21 @@ async def fingerprint_address(mongodb_uri: str, running: Running) -> AsyncIterat
     )
     async with running(create_app(settings)) as address:
         yield address
+
+
+@pytest.fixture
+async def world(
+    db: Database, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[World]:
+    neighbours = Neighbours()
+    async with running(neighbours.app()) as url:
+        monkeypatch.setenv("SRPITP_CRAWLER_URL", url)
+        monkeypatch.setenv("SRPITP_NOTIFICATION_URL", url)
+        async with (
+            running(create_matcher(MatcherSettings())) as matcher,
+            httpx.AsyncClient(base_url=matcher, headers=bearer(ADMIN_KEY), timeout=30) as http,
+        ):
+            yield World(http, db, neighbours)
 
 
 @asynccontextmanager

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure
 
-from srpitp_contracts.alerting import EventType, Subscription
+from srpitp_contracts.alerting import Subscription
 from srpitp_contracts.crawling import Evidence
+from srpitp_contracts.events import EventType
 from srpitp_contracts.fingerprints import View
 from srpitp_contracts.model import Model, UtcTime, utc_now
 from srpitp_contracts.names import Collection, ServiceName

@@ -5,15 +5,9 @@ from typing import Annotated
 
 from pydantic import AnyHttpUrl, Field, UrlConstraints
 
+from srpitp_contracts.events import EventType
 from srpitp_contracts.matching import MatchWithSightings
 from srpitp_contracts.model import Identifier, Model, UtcTime
-
-
-class EventType(StrEnum):
-    """What a subscriber can be told."""
-
-    MATCH_CONFIRMED = "match.confirmed"
-    PING = "ping"
 
 
 class SubscriptionRequest(Model):
@@ -48,7 +42,7 @@ class IssuedSubscription(Subscription):
 
 
 class AlertRequest(Model):
-    """The matcher has noted a match: tell its owner."""
+    """Something happened to a match: tell its owner."""
 
     type: EventType
     owner_id: Identifier

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from srpitp_contracts.crawling import Sighting
+from srpitp_contracts.events import EventType
 from srpitp_contracts.model import Digest, Identifier, Model, UtcTime
 
 
@@ -23,6 +24,8 @@ class MatchState(StrEnum):
     IN_REVIEW = "in_review"
     CONFIRMED = "confirmed"
     REJECTED = "rejected"
+    SUPPRESSED = "suppressed"
+    """an allowance or an exclusion covers it: it is shown, and nobody is alerted"""
 
 
 class ReviewDecision(StrEnum):
@@ -95,6 +98,18 @@ class Verification(Model):
     alignment: Alignment | None = Field(description="null if nothing could be aligned")
 
 
+class Decision(Model):
+    """What was decided of a match at a moment."""
+
+    state: MatchState
+    by: str = Field(
+        description="a rule, `allowance:<id>`, `exclusion:<id>`, or a person's `key:<id>`",
+        examples=["rule:exact"],
+    )
+    at: UtcTime
+    note: str = ""
+
+
 class Match(Model):
     """A detected image that lies within the threshold of a protected one."""
 
@@ -119,10 +134,16 @@ class Match(Model):
     )
     state: MatchState
     decided_by: str | None = Field(
-        description="rule:exact, rule:confident, or the reviewer's key id"
+        description="rule:exact, rule:confident, `key:<id>` of the reviewer, `allowance:<id>` or "
+        "`exclusion:<id>`; null while it is in review"
     )
     decided_at: UtcTime | None
     note: str
+    history: list[Decision] = Field(default=[], description="every decision, the oldest first")
+    alerted: EventType | None = Field(
+        default=None, description="what its owner was told of it last; null if nothing"
+    )
+    withdrawals: int = Field(default=0, description="how often what was told was withdrawn")
     created_at: UtcTime
 
 
@@ -136,6 +157,12 @@ class ReviewRequest(Model):
     """A reviewer's decision."""
 
     decision: ReviewDecision
+    note: Annotated[str, Field(max_length=2000)] = ""
+
+
+class UndoRequest(Model):
+    """Why a decision is undone."""
+
     note: Annotated[str, Field(max_length=2000)] = ""
 
 

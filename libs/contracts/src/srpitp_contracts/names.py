@@ -85,7 +85,8 @@ WRITERS: Mapping[Collection, frozenset[Writer]] = MappingProxyType(
     }
 )
 """The one place that says who writes what. All services read ``api_keys`` to know their callers;
-the matcher reads ``protected``, ``detected`` and ``sightings``. A Spark job adds matches, says of
+the matcher reads ``protected``, ``detected``, ``sightings`` and, for their alert policy,
+``owners``. A Spark job adds matches, says of
 detected images that they were compared, and describes images anew."""
 
 UNTAGGED = "untagged"

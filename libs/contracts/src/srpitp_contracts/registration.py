@@ -24,12 +24,28 @@ class OwnerRequest(Model):
     name: Annotated[str, Field(min_length=1, max_length=200, examples=["Studio Northlight"])]
 
 
+class AlertPolicy(StrEnum):
+    """Of which matches an owner is alerted."""
+
+    CONFIRMED = "confirmed"
+    """of those that are sure, by rule or by a reviewer"""
+    EVERYTHING = "everything"
+    """also of those that wait for a reviewer, as soon as they are found"""
+
+
 class Owner(Model):
     """Someone whose photos are protected."""
 
     id: Identifier
     name: str
+    alert_policy: AlertPolicy = AlertPolicy.CONFIRMED
     created_at: UtcTime
+
+
+class OwnerChange(Model):
+    """What is to be changed of an owner; a field that is left out stays as it is."""
+
+    alert_policy: AlertPolicy | None = None
 
 
 class KeyRequest(Model):

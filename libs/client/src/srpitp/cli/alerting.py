@@ -12,7 +12,8 @@ from srpitp.cli.access import access_of
 from srpitp.cli.output import AsJson, Limit, console, moment, plain, show, show_json
 from srpitp.client import Client
 from srpitp.errors import SrpitpError
-from srpitp_contracts.alerting import Alert, Attempt, Delivery, EventType, SubscriptionRequest
+from srpitp_contracts.alerting import Alert, Attempt, Delivery, SubscriptionRequest
+from srpitp_contracts.events import EventType
 
 _POLL_SECONDS = 1
 _PING_SECONDS = 30

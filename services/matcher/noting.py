@@ -1,0 +1,84 @@
+"""What happens after a match is added: its image is retained, and its owner is alerted.
+
+The one place for it. The live path comes here with what it found, and so does whoever takes up the
+matches that a job wrote, or decides of one: `settle` looks at how things are and does what is
+still to be done, in the caller's transaction, so that doing it again does nothing.
+"""
+
+from services.matcher.decisions import due_event, event_id, told_of, with_first_decision
+from services.matcher.store import MatcherStore
+from srpitp_contracts.alerting import AlertRequest
+from srpitp_contracts.crawling import RetainRequest
+from srpitp_contracts.matching import Match, MatchWithSightings
+from srpitp_contracts.names import ServiceName
+from srpitp_servicekit.mongo import Session
+from srpitp_servicekit.outbox import Outbox
+
+
+class Noting:
+    """Adds matches, and tells of them what is to be told."""
+
+    def __init__(self, store: MatcherStore, outbox: Outbox) -> None:
+        self._store = store
+        self._outbox = outbox
+
+    async def note(self, match: Match) -> None:
+        """Add a match, unless the pair is known, and settle it; all of it or nothing."""
+
+        async def work(session: Session) -> None:
+            # A pair that was judged before keeps its state.
+            await self.settle(session, await self._store.add_match(session, match))
+
+        await self._store.transaction(work)
+
+    async def settle(self, session: Session, match: Match) -> Match:
+        """Retain the image of a match that is in the store, and alert its owner if that is due.
+
+        Parameters
+        ----------
+        session
+            Of the transaction in which the match was added or taken up.
+        match
+            As it is in the store.
+
+        Returns
+        -------
+        Match
+            As it is in the store now.
+        """
+        await self._retain(session, match)
+        return await self.write(session, match, with_first_decision(match))
+
+    async def write(self, session: Session, before: Match, after: Match) -> Match:
+        """Write what was decided of a match, and tell its owner what is due then."""
+        policy = await self._store.alert_policy(after.owner_id, session)
+        if event := due_event(after, policy):
+            id_ = event_id(after, event)
+            after = told_of(after, event)
+            sightings = await self._store.sightings(after.detected_id, session=session)
+            told = MatchWithSightings(**after.model_dump(), sightings=sightings)
+            await self._outbox.add(
+                session,
+                to=ServiceName.NOTIFICATION,
+                subject="alert",
+                key=id_,
+                path=f"/v1/alerts/{id_}",
+                body=AlertRequest(type=event, owner_id=after.owner_id, match=told),
+            )
+        if after != before:
+            await self._store.decide(session, after)
+        return after
+
+    def wake(self) -> None:
+        """Send now what is to be told."""
+        self._outbox.wake()
+
+    async def _retain(self, session: Session, match: Match) -> None:
+        await self._outbox.add(
+            session,
+            to=ServiceName.CRAWLER,
+            subject="retained",
+            key=match.detected_id,
+            path=f"/v1/detected/{match.detected_id}/retained",
+            body=RetainRequest(tag=match.detected_tag),
+        )
