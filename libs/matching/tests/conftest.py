@@ -31,7 +31,7 @@ def stored(description, id_, *tags, **more):
         "_id": id_,
         "tag": tags[0],
         "tags": [{"tag": tag, "confidence": 0.5} for tag in tags],
-        "owner_id": f"owner of {id_}",
+        "owner_id": f"owner-of-{id_}",
         "title": f"Photo {id_}",
         "image_address": f"http://site.example/{id_}.jpg",
         "digest": of.digest,
