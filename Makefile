@@ -1,11 +1,12 @@
 # make demo   set up, then run the main job on a loopback website
 # make test   set up, then check everything
+# make spark  set up what Spark jobs need besides: PySpark, and Java where root may install it
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ROOMS := libs/fingerprint libs/tagging libs/contracts libs/matching libs/servicekit libs/client .
 
-.PHONY: demo test lint types rooms unit openapi bench lock clean help
+.PHONY: demo test lint types rooms unit spark openapi bench lock clean help
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -25,12 +26,19 @@ types: $(VENV)/ready
 rooms: $(VENV)/ready
 	$(BIN)/lint-imports
 
-unit: $(VENV)/ready
+unit: $(VENV)/ready $(VENV)/spark
 	$(BIN)/python -m pytest
 
 # Everything pinned and checked by hash; our own packages are linked, not copied.
 $(VENV)/ready: requirements.lock tools/setup.sh $(ROOMS:%=%/pyproject.toml)
 	PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh $(ROOMS)
+	@touch $@
+
+# By itself: PySpark is as large as all the rest together, and only Spark jobs need it.
+spark: $(VENV)/spark
+
+$(VENV)/spark: spark/requirements.lock tools/setup_spark.sh $(VENV)/ready
+	VENV="$(VENV)" sh tools/setup_spark.sh
 	@touch $@
 
 # Write down the services' interfaces.
@@ -51,6 +59,7 @@ COMPILE = uv pip compile --quiet --generate-hashes --no-emit-index-url --no-head
 lock:
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --extra bench --constraint requirements.lock -o bench/requirements.lock
+	$(COMPILE) --extra spark --constraint requirements.lock -o spark/requirements.lock
 
 clean:
 	rm -rf $(VENV) .cache out
