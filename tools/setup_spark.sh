@@ -29,4 +29,4 @@ builder=$(mktemp)
 trap 'rm -f "$builder"' EXIT
 sed -n '/^setuptools==/,/^[^ ].*==/{/^setuptools==/p;/^ /p}' "$LOCK" >"$builder"
 install -r "$builder"
-install --no-build-isolation --no-cache-dir -r "$LOCK"
+install --no-build-isolation -r "$LOCK"
