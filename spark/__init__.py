@@ -1,0 +1,1 @@
+"""Sweeps and backlogs by Spark: what outgrows one process, with the same results."""
