@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from services.matcher.review_api import router as review_router
+from services.matcher.run_api import router as run_router
 from services.matcher.service import MatcherService
 from srpitp_contracts.matching import (
     DetectedEvent,
@@ -22,6 +23,7 @@ from srpitp_servicekit.problems import responses
 
 router = APIRouter()
 router.include_router(review_router)
+router.include_router(run_router)
 
 
 def _service(request: Request) -> MatcherService:

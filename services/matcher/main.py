@@ -7,6 +7,8 @@ from fastapi import FastAPI
 
 from services.matcher.api import router
 from services.matcher.engine import Rule
+from services.matcher.launchers import Launcher
+from services.matcher.launching import launcher_of, running_runs
 from services.matcher.matching import Matching
 from services.matcher.noting import Noting
 from services.matcher.reviews import ReviewService
@@ -23,13 +25,13 @@ from srpitp_servicekit.peers import open_peers
 from srpitp_servicekit.server import serve
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Wire the matcher."""
+def create_app(settings: Settings | None = None, launcher: Launcher | None = None) -> FastAPI:
+    """Wire the matcher; its settings name the launcher, if none is given."""
     settings = settings or Settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        """Open the store and the peers, then send the outbox; close in the reverse order."""
+        """Open the store and the peers, then send the outbox and watch runs; close in reverse."""
         async with (
             open_database(settings, INDEXES, service=ServiceName.MATCHER) as db,
             open_peers(settings) as peers,
@@ -42,7 +44,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             noting = Noting(store, outbox)
             app.state.service = MatcherService(store, matching, noting)
             app.state.reviews = ReviewService(store, noting)
-            async with outbox.running():
+            async with (
+                outbox.running(),
+                running_runs(db, settings, launcher or launcher_of(settings)) as runs,
+            ):
+                app.state.runs = runs
                 yield
 
     return build_app(

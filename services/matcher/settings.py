@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from srpitp_servicekit.settings import ServiceSettings
+from services.matcher.run_settings import RunSettings
 
 
-class Settings(ServiceSettings):
+class Settings(RunSettings):
     """Each field's environment name is ``SRPITP_`` and the field's name in capitals."""
 
     match_threshold: float | None = Field(

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from services.matcher.engine import Candidate
 from services.matcher.index import Protected
+from services.matcher.run_store import RUN_INDEXES
 from srpitp_contracts.crawling import Sighting
 from srpitp_contracts.matching import Match, MatchWithSightings
 from srpitp_contracts.names import Collection
@@ -33,6 +34,7 @@ from srpitp_servicekit.paging import find_page
 
 INDEXES: Indexes = {
     **OUTBOX_INDEXES,
+    **RUN_INDEXES,
     Collection.MATCHES: [
         IndexModel([("owner_id", ASCENDING), ("_id", ASCENDING)], name="shard_key"),
         IndexModel([("owner_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]),

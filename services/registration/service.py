@@ -201,9 +201,7 @@ class ImageService:
         address = await self._blobs.put(BlobKind.PROTECTED, data)
         image = _image(submission, extraction, period, address, source_address)
         made = await self._store.register(
-            Registration(
-                image, extraction.views, extraction.description, claims, submission.request
-            )
+            Registration(image, extraction.views, claims, submission.request)
         )
         # Until now nothing referred to the file, so someone who deleted the same photo may have
         # taken it away; from now on nobody will.
@@ -267,7 +265,7 @@ def _image(
 ) -> ProtectedImage:
     now = utc_now()
     return ProtectedImage(
-        **extraction.model_dump(exclude={"frames", "views", "panels", "description"}),
+        **extraction.model_dump(exclude={"frames", "views"}),
         **period.model_dump(),
         id=submission.image_id,
         owner_id=submission.owner_id,
