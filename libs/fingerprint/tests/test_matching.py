@@ -13,6 +13,8 @@ from srpitp_fingerprint import (
     LocalFeatures,
     Steps,
     Verdict,
+    candidates,
+    candidates_of_each,
     describe,
     extract,
     local_features,
@@ -126,6 +128,18 @@ def test_textureless_pictures_match_for_exact_only():
     protected = protect([describe(one) for one in plain])
     assert [one.place for one in similar(plain[1], protected)] == [1]
     assert similar(np.full((80, 100), 97, np.uint8), protected) == []
+
+
+def test_many_at_once_find_what_each_finds(protected):
+    images = [
+        describe(one, detected=True)
+        for one in [*COPIES.values(), photo(91), np.zeros((9, 9), np.uint8)]
+    ]
+    for steps in (Steps(), Steps(fingerprints=False), Steps(panels=False)):
+        each = [candidates(one, protected.gallery, steps) for one in images]
+        assert candidates_of_each(images, protected.gallery, steps) == each
+    assert candidates_of_each([], protected.gallery) == []
+    assert candidates_of_each(images, Gallery()) == [[] for _ in images]
 
 
 def test_results_repeat_for_any_number_of_threads(protected):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 
 from srpitp_contracts.matching import MatchingMode
 from srpitp_fingerprint import Description, Gallery, candidates, describe
-from srpitp_matching import Budgets, Picture, Pictures
+from srpitp_matching import Budgets, Picture, Pictures, judge, look_through
 from srpitp_matching.ids import Ids
 
 RULES = Budgets().rules(12, 72)
@@ -52,7 +54,53 @@ def test_galleries_by_tags_look_as_closely_as_one_of_all(pictures, protected, co
     nearest = {f"photo-{c.place}" for c in one if c.wanted or c.nearness <= RULES.steps.tight}
     assert nearest & found(looked)
     assert len(looked.wanted) <= (RULES.steps.nearest + RULES.steps.sharing) * 1
-    assert looked.pairs == pictures.views * 8
+    assert looked.pairs == pictures.views * 4 * len(copy.extraction.views)
+
+
+def test_many_images_and_many_parts_come_to_what_one_by_one_does(pictures, tagged, copy, photo):
+    asked = [
+        (copy, TAGS[1]),
+        (describe(photo(3)[:, ::-1], detected=True), ["scenic", "other"]),
+        (describe(photo(99), detected=True), None),
+        (describe(np.hstack([photo(5), photo(6)]), detected=True), None),
+        (copy, ["unheard"]),
+    ]
+    parts = [Pictures(), Pictures()]
+    for number, one in enumerate(reversed(tagged)):
+        parts[number % 2].add([Picture(*one)])
+    expected = [pictures.look(of, tags, RULES) for of, tags in asked]
+    seen = look_through([pictures], asked, RULES)
+    assert [one.ids for one in seen] == [one.ids for one in expected]
+    assert [set(one.found) for one in seen] == [set(one.found) for one in expected]
+    # Points are shared out within a part: they are left out where there are several.
+    rules = replace(RULES, steps=replace(RULES.steps, index=False))
+    whole = look_through([pictures], asked, rules)
+    for one, other in zip(whole, look_through(parts, asked, rules), strict=True):
+        assert (one.images, one.pairs, one.wanted) == (other.images, other.pairs, other.wanted)
+        assert {*judgements(one, asked[0][0], rules)} == {*judgements(other, asked[0][0], rules)}
+
+
+def judgements(looked, picture, rules):
+    return [(of.protected_id, of.verdict) for of in judge(picture, looked, {}, rules)]
+
+
+def test_of_equally_near_images_the_first_ids_are_looked_at_closely(protected, copy):
+    """Six owners hold the same photo, as different files: four are verified, whoever came first."""
+    same = [
+        Picture(f"id-{number}", frozenset(TAGS[1]), renamed(protected[1], number))
+        for number in range(6)
+    ]
+    rules = replace(RULES, steps=replace(RULES.steps, tight=-1.0, index=False))
+    for order in (same, same[::-1]):
+        pictures = Pictures()
+        for one in order:
+            pictures.add([one])
+        assert pictures.look(copy, None, rules).wanted == ["id-0", "id-1", "id-2", "id-3"]
+
+
+def renamed(description, number):
+    extraction = replace(description.extraction, digest=f"{number:064x}")
+    return replace(description, extraction=extraction)
 
 
 def test_what_is_added_again_is_changed(pictures, tagged, protected, copy):

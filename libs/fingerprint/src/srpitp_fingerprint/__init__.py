@@ -4,7 +4,7 @@ After Hu, Sheng, Mao, Wang, Zhong: "Spark-based real-time proactive image tracki
 model", EURASIP Journal on Information Security 2019:3, Algorithm 1 and formulas (1) and (2).
 """
 
-from .candidates import Candidate, Probe, candidates
+from .candidates import Candidate, Probe, candidates, candidates_of_each
 from .decode import decode_colour
 from .description import FP_VERSION, Description, Extraction, View
 from .distance import THRESHOLDS, Verdict, decision_distance, distance, verdict
@@ -71,6 +71,7 @@ __all__ = [
     "ViewSet",
     "a_d_elements",
     "candidates",
+    "candidates_of_each",
     "clopper_pearson",
     "decide",
     "decision_distance",

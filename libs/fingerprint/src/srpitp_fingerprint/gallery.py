@@ -292,7 +292,32 @@ class Gallery:
         probe : int64 ndarray
             Which probe that was.
         """
-        distances, views = search(self._slab, probes, k=most)
+        return self.scan_each([probes], most)[0]
+
+    def scan_each(
+        self, probes: Sequence[NDArray[np.uint8]], most: int
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Find for each of many images what `scan` finds, in less time.
+
+        What is kept of the pictures is gone through once for all of them.
+
+        Parameters
+        ----------
+        probes : sequence of uint8 ndarray, shape (P, 180)
+            Of each image.
+        most : int
+        """
+        if not probes:
+            return []
+        distances, views = search(self._slab, np.concatenate(probes), k=most)
+        ends = np.cumsum([len(of) for of in probes])[:-1]
+        each = zip(np.split(distances, ends), np.split(views, ends), strict=True)
+        return [self._nearest_pictures(*found, most) for found in each]
+
+    def _nearest_pictures(
+        self, distances: NDArray[np.float64], views: NDArray[np.int64], most: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Choose pictures from the nearest views of each probe."""
         probe, rank = np.nonzero(views >= 0)
         views, distances = views[probe, rank], distances[probe, rank]
         places = np.searchsorted(self._first.values, views, "right") - 1

@@ -27,7 +27,7 @@ from srpitp_matching.judging import (
     judge_pair,
     match_of,
 )
-from srpitp_matching.pictures import Looked, Pictures
+from srpitp_matching.pictures import Asked, Looked, Pictures, look_through
 
 __all__ = [
     "CONFIDENT_RULE",
@@ -36,6 +36,7 @@ __all__ = [
     "EXACT_RULE",
     "PRESETS",
     "PROTECTED_FIELDS",
+    "Asked",
     "Budgets",
     "DetectedFacts",
     "Judged",
@@ -48,6 +49,7 @@ __all__ = [
     "features_of",
     "judge",
     "judge_pair",
+    "look_through",
     "match_of",
     "picture_of",
     "scanned",

@@ -1,6 +1,6 @@
 """The protected images of the paper's mode: one fingerprint each, nothing else is looked at."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -53,28 +53,43 @@ class PaperGallery:
 
 
 def paper_candidates(
-    picture: Description, gallery: PaperGallery, threshold: float
-) -> list[Candidate]:
-    """Find the images within the paper's threshold: formulas (1) and (2), the nearest first."""
-    if not len(gallery):
-        return []
-    [view, *_] = picture.extraction.views
+    pictures: Sequence[Description], gallery: PaperGallery, threshold: float
+) -> list[list[Candidate]]:
+    """Find for each image those within the paper's threshold, the nearest first.
+
+    Formulas (1) and (2).
+    """
+    if not len(gallery) or not pictures:
+        return [[] for _ in pictures]
+    views = [picture.extraction.views[0] for picture in pictures]
     distances, places = search(
-        gallery.slab, [view.fingerprint], k=_MOST, max_distance=threshold, metric="plain"
+        gallery.slab,
+        [view.fingerprint for view in views],
+        k=_MOST,
+        max_distance=threshold,
+        metric="plain",
     )
+    each = zip(views, distances.tolist(), places.tolist(), strict=True)
     return [
-        Candidate(
-            place,
-            part=0,
-            exact=distance == 0,
-            distance=distance,
-            decision_distance=distance,
-            sketch_distance=0.0,
-            nearness=distance,
-            view=view.name,
-            probe=_PROBE,
-            plain=False,
-        )
-        for distance, place in zip(distances[0].tolist(), places[0].tolist(), strict=True)
-        if place >= 0
+        [
+            _candidate(view.name, distance, place)
+            for distance, place in zip(near, at, strict=True)
+            if place >= 0
+        ]
+        for view, near, at in each
     ]
+
+
+def _candidate(view: str, distance: float, place: int) -> Candidate:
+    return Candidate(
+        place,
+        part=0,
+        exact=distance == 0,
+        distance=distance,
+        decision_distance=distance,
+        sketch_distance=0.0,
+        nearness=distance,
+        view=view,
+        probe=_PROBE,
+        plain=False,
+    )

@@ -7,20 +7,24 @@ by best tag would have to be scanned nearly all, since each holds images that ar
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from srpitp_contracts.matching import MatchingMode
-from srpitp_fingerprint import Candidate, Description, Gallery, candidates
-from srpitp_fingerprint.candidates import chosen, parts
+from srpitp_fingerprint import Candidate, Description, Gallery, candidates_of_each
+from srpitp_fingerprint.candidates import chosen, is_open, parts
 from srpitp_matching.budgets import Rules
 from srpitp_matching.documents import Picture
 from srpitp_matching.ids import Ids
 from srpitp_matching.paper import PaperGallery, paper_candidates
 
-__all__ = ["Looked", "Pictures"]
+__all__ = ["Asked", "Looked", "Pictures", "look_through"]
 
 _FEWEST_REMOVED = 1024  # below which compacting gives nothing back
+
+Asked = tuple[Description, Collection[str] | None]
+"""A detected image, and its tags: only protected images with one of them are looked through. None
+asks for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,23 +143,8 @@ class Pictures:
             Of the image: only protected images with one of them are looked through; all, if None.
         rules : Rules
         """
-        found: list[Candidate] = []
-        ids: dict[int, str] = {}
-        images = views = first = 0
-        for group in self._meeting(tags):
-            here = group.look(picture, rules)
-            found += [replace(one, place=first + one.place) for one in here]
-            ids |= {first + one.place: group.ids[one.place] for one in here}
-            first += group.gallery.places
-            images += len(group.gallery)
-            views += group.gallery.views
-        pairs = views * _probes(picture, rules)
-        return Looked(images, pairs, _narrowed(found, picture, rules), ids)
-
-    def _meeting(self, tags: Collection[str] | None) -> Iterator["_Group"]:
-        for of, group in self._groups.items():
-            if tags is None or not of.isdisjoint(tags):
-                yield group
+        [looked] = look_through([self], [(picture, tags)], rules)
+        return looked
 
     def _gallery(self) -> Gallery | PaperGallery:
         if self._mode is MatchingMode.PAPER:
@@ -174,10 +163,68 @@ class _Group:
         removed = self.gallery.places - len(self.gallery)
         return removed >= _FEWEST_REMOVED and removed > share * self.gallery.places
 
-    def look(self, picture: Description, rules: Rules) -> list[Candidate]:
+    def look(self, pictures: Sequence[Description], rules: Rules) -> list[list[Candidate]]:
         if isinstance(self.gallery, PaperGallery):
-            return paper_candidates(picture, self.gallery, rules.distance)
-        return candidates(picture, self.gallery, rules.steps)
+            return paper_candidates(pictures, self.gallery, rules.distance)
+        return candidates_of_each(pictures, self.gallery, rules.steps)
+
+
+def look_through(
+    parts_of_all: Sequence[Pictures], asked: Sequence[Asked], rules: Rules
+) -> list[Looked]:
+    """Find for each of many images the protected ones that it may show, in little time.
+
+    Parameters
+    ----------
+    parts_of_all : sequence of Pictures
+        All protected images, in as many parts as there may be.
+    asked : sequence of Asked
+        Some hundreds.
+    rules : Rules
+
+    Returns
+    -------
+    list of Looked
+        For each of `asked`.
+    """
+    gathered = [_Gathered() for _ in asked]
+    for of_all in parts_of_all:
+        for tags, group in of_all._groups.items():
+            meeting = [
+                number
+                for number, (_, wanted) in enumerate(asked)
+                if wanted is None or not tags.isdisjoint(wanted)
+            ]
+            here = group.look([asked[number][0] for number in meeting], rules)
+            for number, found in zip(meeting, here, strict=True):
+                gathered[number].add(group, found)
+    return [of.looked(picture, rules) for of, (picture, _) in zip(gathered, asked, strict=True)]
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What was found for an image up to now."""
+
+    found: list[tuple[str, Candidate]] = field(default_factory=list)
+    images: int = 0
+    views: int = 0
+
+    def add(self, group: _Group, found: Sequence[Candidate]) -> None:
+        self.found += [(group.ids[one.place], one) for one in found]
+        self.images += len(group.gallery)
+        self.views += group.gallery.views
+
+    def looked(self, picture: Description, rules: Rules) -> Looked:
+        # Places in the order of the ids: of equally near ones, those that are looked at closely
+        # are the same in whichever order and in however many parts all were stored.
+        place_of = {id_: place for place, id_ in enumerate(sorted({id_ for id_, _ in self.found}))}
+        found = [replace(one, place=place_of[id_]) for id_, one in self.found]
+        return Looked(
+            self.images,
+            self.views * _probes(picture, rules),
+            _narrowed(found, picture, rules),
+            {place: id_ for id_, place in place_of.items()},
+        )
 
 
 def _probes(picture: Description, rules: Rules) -> int:
@@ -193,8 +240,11 @@ def _narrowed(
 ) -> tuple[Candidate, ...]:
     """Leave no more to be looked at closely than one gallery of all would have left."""
     kept: list[Candidate] = []
-    for number in range(len(parts(picture, rules.steps))):
+    for number, part in enumerate(parts(picture, rules.steps)):
         of_part = [one for one in found if one.part == number]
         closely = {one.place for one in chosen(of_part, rules.steps)}
-        kept += [replace(one, wanted=one.wanted and one.place in closely) for one in of_part]
+        kept += [
+            replace(one, wanted=one.place in closely and is_open(one, part, rules.steps))
+            for one in of_part
+        ]
     return tuple(kept)
