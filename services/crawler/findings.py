@@ -16,7 +16,7 @@ from srpitp_contracts.crawling import (
     Sighting,
     Site,
 )
-from srpitp_contracts.fingerprints import View
+from srpitp_contracts.fingerprints import Extraction
 from srpitp_contracts.matching import DetectedEvent
 from srpitp_contracts.names import Collection, ServiceName
 from srpitp_servicekit.mongo import (
@@ -57,6 +57,7 @@ class FindingStore:
         self._crawls = db[Collection.CRAWLS]
         self._states = db[Collection.CRAWL_STATE]
         self._detected = db[Collection.DETECTED]
+        self._descriptions = db[Collection.DESCRIPTIONS]
         self._sightings = db[Collection.SIGHTINGS]
 
     async def running_crawl(self, crawl_id: str) -> tuple[Crawl, Site, str] | None:
@@ -91,18 +92,19 @@ class FindingStore:
     async def add_image(
         self,
         image: DetectedImage,
-        views: Sequence[View],
+        extraction: Extraction,
         sightings: Sequence[Sighting],
         state: ImageState,
     ) -> bool:
         """Write an image and the message that it is to be compared; return whether it is new.
 
-        With it go its sightings and what is remembered of its address: all or nothing.
+        With it go its description, its sightings and what is remembered of its address: all or
+        nothing.
         """
         key = {"tag": image.tag, "_id": image.id}
         fields = {
             **to_document(image),
-            "views": [view.model_dump() for view in views],
+            **extraction.model_dump(include={"views", "panels"}),
             "created_at": image.first_seen,
         }
         fresh = {name: value for name, value in fields.items() if name not in key}
@@ -113,6 +115,7 @@ class FindingStore:
             )
             is_new = result.upserted_id is not None
             if is_new:
+                await self._describe(image.id, extraction.description, session)
                 await self._tell_matcher(image, session)
             else:
                 await self._touch(image.tag, image.id, image.last_seen, None, session)
@@ -144,6 +147,12 @@ class FindingStore:
             return True
 
         return await transaction(self._db, work)
+
+    async def _describe(self, id_: str, packed: bytes | None, session: Session) -> None:
+        if packed is not None:
+            await self._descriptions.replace_one(
+                {"_id": id_}, {"packed": packed}, upsert=True, session=session
+            )
 
     async def _tell_matcher(self, image: DetectedImage, session: Session) -> None:
         await self._outbox.add(

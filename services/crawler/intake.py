@@ -25,7 +25,7 @@ from srpitp_contracts.crawling import (
     Evidence,
     Sighting,
 )
-from srpitp_contracts.fingerprints import Extraction
+from srpitp_contracts.fingerprints import Extraction, Purpose
 from srpitp_contracts.identifiers import detected_id, sighting_id
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import ServiceName
@@ -34,6 +34,7 @@ from srpitp_servicekit.peers import Peers
 
 logger = logging.getLogger(__name__)
 
+_FINGERPRINTS = f"/v1/fingerprints?purpose={Purpose.DETECTED}"
 _HTML = ("text/html", "application/xhtml+xml", "application/xml", "text/xml")
 _MAX_HEADERS = 64
 _MAX_HEADER_LENGTH = 1000
@@ -192,7 +193,7 @@ class Intake:
         image = await self._detected(address, answer, extraction, now)
         state = state.model_copy(update={"detected_id": image.id, "tag": image.tag})
         sightings = self._sightings(image.id, shown, state.last_modified)
-        if await self._store.add_image(image, extraction.views, sightings, state):
+        if await self._store.add_image(image, extraction, sightings, state):
             self._counted["images_new"] += 1
         return state
 
@@ -258,7 +259,7 @@ class Intake:
                 wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
 
     async def _ask(self, data: bytes) -> Extraction:
-        answer = await self._peers.post_bytes(ServiceName.FINGERPRINT, "/v1/fingerprints", data)
+        answer = await self._peers.post_bytes(ServiceName.FINGERPRINT, _FINGERPRINTS, data)
         if answer.is_client_error and (code := _code(answer)).startswith("image_"):
             raise ImageRefusedError(code)
         answer.raise_for_status()

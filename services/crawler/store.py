@@ -64,6 +64,7 @@ INDEXES: Indexes = {
             partialFilterExpression={"expires_at": {"$type": "date"}},
         ),
     ],
+    Collection.DESCRIPTIONS: [],
     Collection.SIGHTINGS: [IndexModel([("image_id", ASCENDING)])],
 }
 
@@ -77,6 +78,7 @@ class CrawlerStore:
         self._crawls = db[Collection.CRAWLS]
         self._states = db[Collection.CRAWL_STATE]
         self._detected = db[Collection.DETECTED]
+        self._descriptions = db[Collection.DESCRIPTIONS]
         self._sightings = db[Collection.SIGHTINGS]
 
     async def add_site(self, site: Site) -> bool:
@@ -211,13 +213,14 @@ class CrawlerStore:
         return from_document(DetectedImage, document) if document else None
 
     async def forget(self, image: DetectedImage, now: datetime) -> bool:
-        """Delete an expired image and its sightings; False when it was retained or seen again."""
+        """Delete all of an expired image; False when it was retained or seen again."""
 
         async def work(session: Session) -> bool:
             deleted = await self._detected.delete_one(
                 {"tag": image.tag, "_id": image.id, "expires_at": {"$lte": now}}, session=session
             )
             if deleted.deleted_count:
+                await self._descriptions.delete_one({"_id": image.id}, session=session)
                 await self._sightings.delete_many({"image_id": image.id}, session=session)
             return bool(deleted.deleted_count)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 
 from services.fingerprint.service import FingerprintService
 from services.fingerprint.settings import Settings
-from srpitp_contracts.fingerprints import Extraction
+from srpitp_contracts.fingerprints import Extraction, Purpose
 from srpitp_contracts.registration import Scope
 from srpitp_servicekit.auth import Caller, require
 from srpitp_servicekit.problems import responses
@@ -57,7 +57,9 @@ async def _image(request: Request, _: ImageCaller, service: Service) -> AsyncIte
     openapi_extra=_BODY,
 )
 async def extract_fingerprints(
-    image: Annotated[UploadFile, Depends(_image)], service: Service
+    image: Annotated[UploadFile, Depends(_image)],
+    service: Service,
+    purpose: Purpose = Purpose.PROTECTED,
 ) -> Extraction:
     """Fingerprint an image; nothing of it is kept."""
-    return await service.extract(image)
+    return await service.extract(image, purpose)

@@ -6,6 +6,7 @@ killed, even an idle one, the pool is broken. And they pickle, which trusts what
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -15,7 +16,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from services.fingerprint.answers import LONGEST_ANSWER, WrongAnswerError, extraction_of
 from services.fingerprint.settings import Settings
+from srpitp_contracts.fingerprints import Extraction, Purpose
 from srpitp_contracts.matching import MatchingMode
 from srpitp_contracts.problems import ProblemCode
 from srpitp_servicekit.problems import ImageRefusedError, UnavailableError
@@ -24,6 +27,7 @@ from srpitp_tagging import Head, find_weights
 
 logger = logging.getLogger(__name__)
 
+_WORKER = ("-m", "services.fingerprint.worker")
 _START_SECONDS = 60
 _CHUNK_BYTES = 2**20
 _TRIES = 2
@@ -66,7 +70,7 @@ class Engine:
                 "Too many images wait to be fingerprinted.", retry_after_seconds=2
             )
 
-    async def extract(self, image: UploadFile) -> dict[str, Any]:
+    async def extract(self, image: UploadFile, purpose: Purpose) -> Extraction:
         """Return what a worker says of an image.
 
         Raises
@@ -80,19 +84,25 @@ class Engine:
         self._taken += 1
         try:
             async with self._free:
-                return await self._try(image)
+                return await self._try(image, purpose)
         finally:
             self._taken -= 1
 
-    async def _try(self, image: UploadFile) -> dict[str, Any]:
+    async def _try(self, image: UploadFile, purpose: Purpose) -> Extraction:
         # A worker may die of its image, or of something else, such as the kernel's want of
         # memory. The second try keeps a good image from being refused for the latter.
         for _ in range(_TRIES):
             try:
                 async with self._worker() as worker:
-                    return await _ask(worker, image)
+                    answer, digest = await _ask(worker, image, purpose)
+                    profile = self._settings.fingerprint_profile
+                    return extraction_of(answer, digest, image.size or 0, purpose, profile)
             except WorkerDiedError:
                 logger.warning("a worker died with an image of %d bytes", image.size)
+            except WrongAnswerError as error:
+                logger.warning(
+                    "a worker was ended for what it said of %d bytes: %s", image.size, error
+                )
             except TimeoutError as error:
                 raise ImageRefusedError(
                     ProblemCode.IMAGE_TOO_SLOW,
@@ -113,6 +123,9 @@ class Engine:
             async with asyncio.timeout(self._settings.fingerprint_time_limit_seconds):
                 yield process
             finished = True
+        except ImageRefusedError:  # an answer as good as another
+            finished = True
+            raise
         finally:
             if finished:
                 self._idle.append(process)
@@ -138,11 +151,11 @@ class Engine:
         }
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "services.fingerprint.worker",
+            *_WORKER,
             json.dumps(arguments),
             stdin=PIPE,
             stdout=PIPE,
+            limit=LONGEST_ANSWER,
             env=_environment(),
         )
         try:
@@ -177,26 +190,34 @@ def _environment() -> dict[str, str]:
     return {**ours, "OPENBLAS_NUM_THREADS": "1"}
 
 
-async def _ask(process: Process, image: UploadFile) -> dict[str, Any]:
+async def _ask(process: Process, image: UploadFile, purpose: Purpose) -> tuple[Any, str]:
+    """Return what a worker says of an image, and the digest of the bytes that it was sent."""
     assert process.stdin  # noqa: S101  (a pipe was asked for)
     await image.seek(0)
+    digest = hashlib.sha256()
     try:
-        process.stdin.write(b"%d\n" % (image.size or 0))
+        process.stdin.write(f"{image.size or 0} {purpose}\n".encode())
         while chunk := await image.read(_CHUNK_BYTES):
+            digest.update(chunk)
             process.stdin.write(chunk)
             await process.stdin.drain()
     except ConnectionError as error:
         raise WorkerDiedError from error
-    answer: dict[str, Any] = await _read(process)
-    return answer
+    return await _read(process), digest.hexdigest()
 
 
 async def _read(process: Process) -> Any:
     assert process.stdout  # noqa: S101  (a pipe was asked for)
-    line = await process.stdout.readline()
+    try:
+        line = await process.stdout.readline()
+    except ValueError as error:  # the reader's own word for it
+        raise WrongAnswerError(f"more than {LONGEST_ANSWER} bytes") from error
     if not line.endswith(b"\n"):
         raise WorkerDiedError
-    return json.loads(line)
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise WrongAnswerError(f"no JSON: {line[:100]!r}") from error
 
 
 async def _end(process: Process) -> None:

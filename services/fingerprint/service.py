@@ -1,11 +1,7 @@
 """What the service says of an image beyond what its worker reads (paper, steps 2 and 6)."""
 
-from typing import Any
-
 from services.fingerprint.engine import Engine
-from srpitp_contracts.fingerprints import Extraction
-from srpitp_contracts.problems import ProblemCode
-from srpitp_servicekit.problems import ImageRefusedError
+from srpitp_contracts.fingerprints import Extraction, Purpose
 from srpitp_servicekit.uploads import UploadFile
 
 
@@ -19,18 +15,10 @@ class FingerprintService:
         """Raise `UnavailableError` when an image that came now would have no place."""
         self._engine.refuse_when_full()
 
-    async def extract(self, image: UploadFile) -> Extraction:
+    async def extract(self, image: UploadFile, purpose: Purpose) -> Extraction:
         """Return everything that is read from an image."""
-        return extraction_of(await self._engine.extract(image), size_bytes=image.size or 0)
-
-
-def extraction_of(answer: dict[str, Any], *, size_bytes: int) -> Extraction:
-    """Return a worker's answer as what we answer; raise when it refused the image."""
-    if "code" in answer:
-        detail = str(answer["detail"])
-        raise ImageRefusedError(ProblemCode(answer["code"]), f"{detail[:1].upper()}{detail[1:]}.")
-    extraction = Extraction.model_validate({**answer, "size_bytes": size_bytes})
-    return extraction.model_copy(update={"notes": notes_on(extraction)})
+        extraction = await self._engine.extract(image, purpose)
+        return extraction.model_copy(update={"notes": notes_on(extraction)})
 
 
 def notes_on(extraction: Extraction) -> list[str]:

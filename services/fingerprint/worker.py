@@ -1,9 +1,9 @@
 """The process that decodes: images on its standard input, a line of JSON each on its output.
 
-Before each image stands a line with its length. Bytes that someone else gave may crash a decoder,
-keep it busy for ever, or take it over. So they meet it in a process of its own, which has little
-memory and no secrets, and whose answers are JSON that the service checks: unpickling what such a
-process says would undo the separation.
+Before each image stands a line with its length and what it is fingerprinted for. Bytes that
+someone else gave may crash a decoder, keep it busy for ever, or take it over. So they meet it in a
+process of its own, which has little memory and no secrets, and whose answers are JSON that the
+service checks: unpickling what such a process says would undo the separation.
 """
 
 import base64
@@ -19,13 +19,15 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 
+from srpitp_contracts.fingerprints import Purpose
 from srpitp_fingerprint import (
-    Extraction,
+    Description,
     ImageError,
     Limits,
     Profile,
     TooManyPixelsError,
     decode_colour,
+    describe,
     extract,
 )
 from srpitp_tagging import Tagger
@@ -49,8 +51,8 @@ def main(
     tagger = _tagger(**tagging)
     _say(answers, "ready")
     limits = Limits(max_bytes=max_bytes, max_pixels=max_pixels)
-    while (data := _next_image(sys.stdin.buffer)) is not None:
-        _say(answers, _answer(data, profile, limits, tagger))
+    while (wanted := _next_image(sys.stdin.buffer)) is not None:
+        _say(answers, _answer(*wanted, profile, limits, tagger))
 
 
 def _confine(memory_bytes: int) -> None:
@@ -73,15 +75,21 @@ def _tagger(weights: str | None, head: str | None, floor: float, at_most: int | 
     )
 
 
-def _next_image(stream: BinaryIO) -> bytes | None:
-    length = stream.readline()
-    return stream.read(int(length)) if length else None
+def _next_image(stream: BinaryIO) -> tuple[bytes, Purpose] | None:
+    line = stream.readline().decode()
+    if not line:
+        return None
+    length, purpose = line.split()
+    return stream.read(int(length)), Purpose(purpose)
 
 
-def _answer(data: bytes, profile: Profile, limits: Limits, tagger: Tagger) -> dict[str, Any]:
+def _answer(
+    data: bytes, purpose: Purpose, profile: Profile, limits: Limits, tagger: Tagger
+) -> dict[str, Any]:
     try:
-        extraction = extract(data, profile=profile, views="K1", limits=limits)
-        return {**_plain(extraction), "tags": _tags(data, limits, tagger)}
+        packed = _described(data, purpose, profile, limits).to_bytes()
+        tags = _tags(data, limits, tagger)
+        return {"description": base64.b64encode(packed).decode(), "tags": tags}
     except ImageError as error:
         return {"code": error.code, "detail": str(error)}
     except MemoryError:
@@ -89,19 +97,16 @@ def _answer(data: bytes, profile: Profile, limits: Limits, tagger: Tagger) -> di
         return {"code": TooManyPixelsError.code, "detail": detail}
 
 
+def _described(data: bytes, purpose: Purpose, profile: Profile, limits: Limits) -> Description:
+    if profile == "paper":  # one view, and no second look
+        return Description(extract(data, profile=profile, views="K1", limits=limits))
+    return describe(data, detected=purpose is Purpose.DETECTED, limits=limits)
+
+
 def _tags(data: bytes, limits: Limits, tagger: Tagger) -> list[dict[str, Any]]:
     picture = decode_colour(data, limits=limits) if tagger.looks else _UNSEEN
     [scores] = tagger.tags_of([picture])
     return [{"tag": tag, "confidence": round(confidence, 4)} for tag, confidence in scores]
-
-
-def _plain(extraction: Extraction) -> dict[str, Any]:
-    fields = {name: getattr(extraction, name) for name in extraction.__slots__}
-    views = [
-        {"name": view.name, "fingerprint": base64.b64encode(view.fingerprint).decode()}
-        for view in extraction.views
-    ]
-    return {**fields, "views": views}
 
 
 def _say(answers: Any, answer: Any) -> None:

@@ -201,7 +201,9 @@ class ImageService:
         address = await self._blobs.put(BlobKind.PROTECTED, data)
         image = _image(submission, extraction, period, address, source_address)
         made = await self._store.register(
-            Registration(image, extraction.views, claims, submission.request)
+            Registration(
+                image, extraction.views, extraction.description, claims, submission.request
+            )
         )
         # Until now nothing referred to the file, so someone who deleted the same photo may have
         # taken it away; from now on nobody will.
@@ -265,7 +267,7 @@ def _image(
 ) -> ProtectedImage:
     now = utc_now()
     return ProtectedImage(
-        **extraction.model_dump(exclude={"frames", "views"}),
+        **extraction.model_dump(exclude={"frames", "views", "panels", "description"}),
         **period.model_dump(),
         id=submission.image_id,
         owner_id=submission.owner_id,

@@ -47,6 +47,7 @@ INDEXES: Indexes = {
         IndexModel(_NEWEST, name="newest"),
     ],
     Collection.REGISTRY: [],
+    Collection.DESCRIPTIONS: [],
     Collection.PROTECTED: [
         IndexModel([("tag", ASCENDING), ("_id", ASCENDING)], name="shard_key"),
         IndexModel([("tag", ASCENDING), ("updated_at", ASCENDING)], name="changes"),
@@ -74,6 +75,8 @@ class Registration:
 
     image: ProtectedImage
     views: Sequence[View]
+    description: bytes | None
+    """Of local features too; read for candidates only, so kept apart from the image."""
     claims: Sequence[str]
     request: str
     """Tells a request that is sent again from another one with the same Idempotency-Key."""
@@ -89,6 +92,7 @@ class RegistrationStore:
         self._keys = db[Collection.API_KEYS]
         self._registry = db[Collection.REGISTRY]
         self._protected = db[Collection.PROTECTED]
+        self._descriptions = db[Collection.DESCRIPTIONS]
 
     async def add_owner(self, owner: Owner) -> Owner:
         """Add an owner, or return the one that has the id already."""
@@ -170,6 +174,7 @@ class RegistrationStore:
                 await self._claim(session, claim, image.id)
             kept = await self._insert_once(session, document)
             made = _same_request(kept, registration.request)
+            await self._describe(session, registration)
             await self._tell_matcher(session, made)
             return made
 
@@ -197,6 +202,15 @@ class RegistrationStore:
             return document
         return await self._protected.find_one(key, session=session) or document
 
+    async def _describe(self, session: Session, registration: Registration) -> None:
+        if registration.description is not None:
+            await self._descriptions.update_one(
+                {"_id": registration.image.id},
+                {"$setOnInsert": {"packed": registration.description}},
+                upsert=True,
+                session=session,
+            )
+
     async def change_period(
         self, image: ProtectedImage, period: ProtectionPeriod
     ) -> ProtectedImage | None:
@@ -221,7 +235,7 @@ class RegistrationStore:
         return await transaction(self._db, work)
 
     async def delete(self, image: ProtectedImage) -> None:
-        """Delete an image and its claims; a tombstone stays for those who read by change."""
+        """Delete all of an image but a tombstone, for those who read by change."""
         key = {"tag": image.tag, "_id": image.id}
 
         async def work(session: Session) -> None:
@@ -238,6 +252,7 @@ class RegistrationStore:
                 "updated_at": _later_than(document["updated_at"]),
             }
             await self._protected.update_one(key, {"$set": deleted}, session=session)
+            await self._descriptions.delete_one({"_id": image.id}, session=session)
 
         await transaction(self._db, work)
 

@@ -24,6 +24,7 @@ class Step(StrEnum):
     FILE_STORED = "file stored"
     CLAIMS_WRITTEN = "claims written"
     IMAGE_WRITTEN = "image written"
+    DESCRIPTION_WRITTEN = "description written"
     MESSAGE_WRITTEN = "message written"
     COMMITTED = "committed"
 
@@ -32,6 +33,7 @@ _AFTER: dict[Step, tuple[type, str]] = {
     Step.FILE_STORED: (BlobStore, "put"),
     Step.CLAIMS_WRITTEN: (RegistrationStore, "_claim"),
     Step.IMAGE_WRITTEN: (RegistrationStore, "_insert_once"),
+    Step.DESCRIPTION_WRITTEN: (RegistrationStore, "_describe"),
     Step.MESSAGE_WRITTEN: (RegistrationStore, "_tell_matcher"),
     Step.COMMITTED: (RegistrationStore, "register"),
 }

@@ -14,7 +14,7 @@ from services.fingerprint.settings import Settings
 from srpitp_contracts.fingerprints import Extraction
 from srpitp_contracts.names import TAGS
 from srpitp_contracts.problems import Problem, ProblemCode
-from srpitp_fingerprint import distance, extract
+from srpitp_fingerprint import describe, distance, extract
 from srpitp_tagging import FEATURES, Head, HeadError
 from tests.conftest import SERVICE_KEY
 from tests.services import images
@@ -53,17 +53,34 @@ def problem_of(answer: httpx.Response) -> Problem:
 async def test_says_everything_that_is_read_from_an_image(client: httpx.AsyncClient) -> None:
     answer = await post(client, GOOD)
     extraction = Extraction.model_validate_json(answer.content)
-    expected = extract(GOOD, views="K1")
+    expected = describe(GOOD).extraction
     assert extraction.digest == hashlib.sha256(GOOD).hexdigest()
     assert extraction.size_bytes == len(GOOD)
     assert (extraction.width, extraction.height, extraction.format) == (640, 480, "jpeg")
-    assert [(view.name, view.fingerprint) for view in extraction.views] == [
-        (view.name, view.fingerprint) for view in expected.views
+    assert [(view.name, view.fingerprint, view.sketch) for view in extraction.views] == [
+        (view.name, view.fingerprint, view.sketch) for view in expected.views
     ]
+    assert extraction.panels == []
+    assert extraction.description == describe(GOOD).to_bytes()
     assert (extraction.profile, extraction.fp_version) == ("robust", expected.fp_version)
     assert extraction.tags[0].confidence > 1 / len(TAGS)
     assert {score.tag for score in extraction.tags} <= set(TAGS)
     assert extraction.notes == []
+
+
+async def test_describes_what_is_to_be_looked_for_more_closely(client: httpx.AsyncClient) -> None:
+    collage = images.jpeg(np.hstack([PHOTO, 255 - images.photo(7)]))
+    answer = await client.post("/v1/fingerprints?purpose=detected", content=collage)
+    extraction = Extraction.model_validate_json(answer.content)
+    expected = describe(collage, detected=True)
+    assert len(expected.panels) == len(extraction.panels) == 2
+    assert [view.name for view in extraction.views] == ["whole", "trimmed"]
+    assert [panel.views[0].fingerprint for panel in extraction.panels] == [
+        panel.extraction.views[0].fingerprint for panel in expected.panels
+    ]
+    assert extraction.description == expected.to_bytes()
+    answer = await client.post("/v1/fingerprints?purpose=fun", content=collage)
+    assert problem_of(answer).code == ProblemCode.INVALID_REQUEST
 
 
 async def test_takes_the_profile_of_the_settings(
@@ -75,7 +92,7 @@ async def test_takes_the_profile_of_the_settings(
         httpx.AsyncClient(base_url=address, headers=KEY, timeout=60) as client,
     ):
         extraction = Extraction.model_validate_json((await post(client, GOOD)).content)
-    assert extraction.profile == "paper"
+    assert (extraction.profile, extraction.description) == ("paper", None)
     assert (
         extraction.views[0].fingerprint
         == extract(GOOD, profile="paper", views="K1").views[0].fingerprint

@@ -143,6 +143,35 @@ def _peak_memory_of(pid: int) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line) * 1024
 
 
+_HOSTILE = """
+import sys
+print('"ready"', flush=True)
+length = int(sys.stdin.buffer.readline().split()[0])
+sys.stdin.buffer.read(length)
+print({answer}, flush=True)
+sys.stdin.buffer.read()
+"""
+
+
+@pytest.mark.parametrize(
+    "answer", ["'x' * 2**20", "'nonsense'", "'{}'", "b'\\xff'", "'[' * 100_000"]
+)
+async def test_a_worker_that_was_taken_over_harms_its_own_image_only(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    async with serving(workers=1) as client:
+        assert (await post(client, GOOD)).status_code == 200
+        for worker in workers_of(os.getpid()):
+            os.kill(worker, signal.SIGKILL)
+        with monkeypatch.context() as patch:
+            script = _HOSTILE.format(answer=answer)
+            patch.setattr("services.fingerprint.engine._WORKER", ("-c", script))
+            refused = await post(client, GOOD)
+        assert refused.status_code == 422
+        assert refused.json()["code"] == ProblemCode.IMAGE_BROKEN
+        assert (await post(client, GOOD)).status_code == 200
+
+
 async def test_a_full_queue_refuses_and_does_not_grow(serving: Serving) -> None:
     async with serving(workers=1, queue_limit=1) as client:
         answers = await asyncio.gather(*(post(client, images.slow_png()) for _ in range(5)))

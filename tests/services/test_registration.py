@@ -18,7 +18,7 @@ from srpitp_contracts.names import Collection
 from srpitp_contracts.pages import Page
 from srpitp_contracts.problems import ProblemCode
 from srpitp_contracts.registration import IssuedKey, Key, Owner, ProtectedImage
-from srpitp_fingerprint import extract
+from srpitp_fingerprint import describe
 from srpitp_servicekit.mongo import Database
 from tests.mongodb import SERVICE_KEY
 from tests.services import images
@@ -72,9 +72,13 @@ async def test_typical_journey(
 
     document = await db[Collection.PROTECTED].find_one({"_id": made.id})
     assert document
+    described = describe(GOOD)
     assert document["views"] == [
-        {"name": view.name, "fingerprint": view.fingerprint}
-        for view in extract(GOOD, views="K1").views
+        {"name": view.name, "fingerprint": view.fingerprint, "sketch": view.sketch}
+        for view in described.extraction.views
+    ]
+    assert await db[Collection.DESCRIPTIONS].find().to_list(None) == [
+        {"_id": made.id, "packed": described.to_bytes()}
     ]
 
     assert (await call("DELETE", f"/v1/images/{made.id}", key=owner.secret)).status_code == 204
@@ -86,7 +90,8 @@ async def test_typical_journey(
     assert (tombstone["status"], tombstone["views"]) == ("deleted", [])
     assert tombstone["updated_at"] > made.updated_at
     assert files_in(environment) == []
-    assert await db[Collection.REGISTRY].count_documents({}) == 0
+    for collection in (Collection.REGISTRY, Collection.DESCRIPTIONS):
+        assert await db[collection].count_documents({}) == 0
     assert image_of(await registrar.protect(GOOD, owner)).id != made.id
 
 

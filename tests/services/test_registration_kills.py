@@ -25,7 +25,12 @@ from tests.services.dying_registration import Step
 from tests.services.registering import Registrar, image_of, refused_with, registrar_at
 
 GOOD = images.jpeg(images.photo())
-IN_TRANSACTION = {Step.CLAIMS_WRITTEN, Step.IMAGE_WRITTEN, Step.MESSAGE_WRITTEN}
+IN_TRANSACTION = {
+    Step.CLAIMS_WRITTEN,
+    Step.IMAGE_WRITTEN,
+    Step.DESCRIPTION_WRITTEN,
+    Step.MESSAGE_WRITTEN,
+}
 
 
 @pytest.fixture
@@ -88,6 +93,7 @@ async def test_a_killed_registration_is_done_wholly_or_not_at_all(
         await register_until_death(step, owner, once)
         kept = 1 if step is Step.COMMITTED else 0
         assert await db[Collection.PROTECTED].count_documents({}) == kept
+        assert await db[Collection.DESCRIPTIONS].count_documents({}) == kept
         assert await db[Collection.REGISTRY].count_documents({}) == 2 * kept
         assert await db[Collection.OUTBOX].count_documents({}) == kept
         if kept:
@@ -95,6 +101,7 @@ async def test_a_killed_registration_is_done_wholly_or_not_at_all(
             refused_with(answer, 409, ProblemCode.ALREADY_PROTECTED)
         await eventually(lambda: is_taken(registrar, owner, once), seconds=60)
     assert await db[Collection.PROTECTED].count_documents({}) == 1
+    assert await db[Collection.DESCRIPTIONS].count_documents({}) == 1
     assert await db[Collection.REGISTRY].count_documents({}) == 2
     assert await db[Collection.OUTBOX].count_documents({}) == 1
 

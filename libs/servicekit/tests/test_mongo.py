@@ -47,7 +47,7 @@ EVERYTHING = Everything(
     type=EventType.PING,
     names=frozenset({"b", "a"}),
     pairs=(("x", 1), ("y", 2)),
-    views=[View(name="whole", fingerprint=bytes(range(180)))],
+    views=[View(name="whole", fingerprint=bytes(range(180)), sketch=bytes(32))],
     evidence=Evidence(
         storage_address="x", status=200, headers={"a.b": "c", "$d": "e"}, fetched_at=utc_now()
     ),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from srpitp_contracts.names import Collection
+from srpitp_fingerprint import SKETCH_BYTES, Description
 from srpitp_servicekit.mongo import Database
 from tests.deadlines import eventually
 from tests.services.crawler.crawling import Crawler, Matcher, Opened, photo
@@ -69,7 +70,16 @@ async def test_typical_journey(
     await eventually(all_compared)
     assert sorted(matcher.told) == sorted([a["id"], b["id"]])
     documents = await db[Collection.DETECTED].find().to_list(None)
-    assert all(document["views"][0]["name"] == "whole" for document in documents)
+    for document in documents:
+        assert document["views"][0]["name"] == "whole"
+        assert len(document["views"][0]["sketch"]) == SKETCH_BYTES
+        kept = await db[Collection.DESCRIPTIONS].find_one({"_id": document["_id"]})
+        assert kept
+        description = Description.from_bytes(kept["packed"])
+        assert description.extraction.digest == document["digest"]
+        assert [panel["quality"] for panel in document["panels"]] == [
+            panel.extraction.quality for panel in description.panels
+        ]
     assert all(document["expires_at"] for document in documents)
 
 

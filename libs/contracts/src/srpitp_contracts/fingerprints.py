@@ -1,12 +1,28 @@
 """What the fingerprint service says of an image (paper, Algorithm 1)."""
 
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
 
-from srpitp_contracts.model import Digest, FingerprintBytes, Model
+from srpitp_contracts.model import (
+    DescriptionBytes,
+    Digest,
+    FingerprintBytes,
+    Model,
+    SketchBytes,
+)
 
 Profile = Literal["paper", "robust"]
+
+
+class Purpose(StrEnum):
+    """What an image is fingerprinted for."""
+
+    PROTECTED = "protected"
+    """to be found: several views of it"""
+    DETECTED = "detected"
+    """to be looked for: mirrored too, and each photo of a collage"""
 
 
 class TagScore(Model):
@@ -21,6 +37,18 @@ class View(Model):
 
     name: str = Field(examples=["whole"])
     fingerprint: FingerprintBytes
+    sketch: SketchBytes = Field(description="a second, small fingerprint of other content")
+
+
+class Panel(Model):
+    """One photo of a collage, as if it were an image by itself."""
+
+    digest: Digest = Field(description="of the whole image")
+    width: int = Field(ge=1, description="of the whole image")
+    height: int = Field(ge=1, description="of the whole image")
+    quality: float = Field(ge=0, le=1)
+    textureless: bool
+    views: list[View] = Field(min_length=1)
 
 
 class Extraction(Model):
@@ -39,3 +67,11 @@ class Extraction(Model):
     fp_version: int
     tags: list[TagScore] = Field(min_length=1, description="best first")
     views: list[View] = Field(min_length=1)
+    panels: list[Panel] = Field(
+        default=[], description="photos of a collage, of an image that is to be looked for"
+    )
+    description: DescriptionBytes | None = Field(
+        default=None,
+        description="all of this and the local features, packed by the fingerprint library; "
+        "null in paper mode, which uses none",
+    )

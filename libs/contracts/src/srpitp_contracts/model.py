@@ -17,6 +17,9 @@ from pydantic import (
 )
 
 FINGERPRINT_BYTES = 180
+SKETCH_BYTES = 32
+DESCRIPTION_BYTES = 2**18
+"""At most: a collage of six photos, each with local features of both its sides, takes 233 KB."""
 
 
 class Model(BaseModel):
@@ -58,6 +61,30 @@ FingerprintBytes = Annotated[
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "maxLength": 240}),
 ]
 """720 quaternary symbols in 180 bytes: base64 in JSON, plain bytes in Python and in the store."""
+
+SketchBytes = Annotated[
+    bytes,
+    BeforeValidator(_from_base64),
+    Field(min_length=SKETCH_BYTES, max_length=SKETCH_BYTES),
+    PlainSerializer(_to_base64, when_used="json"),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64", "maxLength": 44}),
+]
+"""The second, small fingerprint of a view, as bytes as the first."""
+
+DescriptionBytes = Annotated[
+    bytes,
+    BeforeValidator(_from_base64),
+    Field(min_length=1, max_length=DESCRIPTION_BYTES),
+    PlainSerializer(_to_base64, when_used="json"),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "contentEncoding": "base64",
+            "maxLength": 4 * (DESCRIPTION_BYTES // 3 + 1),
+        }
+    ),
+]
+"""All that is known of a picture, its local features too, as the fingerprint library packs it."""
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

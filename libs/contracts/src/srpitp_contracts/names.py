@@ -36,6 +36,7 @@ class Collection(StrEnum):
     CRAWLS = "crawls"
     CRAWL_STATE = "crawl_state"
     DETECTED = "detected"
+    DESCRIPTIONS = "descriptions"
     SIGHTINGS = "sightings"
     MATCHES = "matches"
     SUBSCRIPTIONS = "subscriptions"
@@ -50,6 +51,7 @@ SHARD_KEYS: Mapping[Collection, tuple[str, ...]] = MappingProxyType(
         Collection.REGISTRY: ("_id",),
         Collection.PROTECTED: ("tag", "_id"),
         Collection.DETECTED: ("tag", "_id"),
+        Collection.DESCRIPTIONS: ("_id",),
         Collection.SIGHTINGS: ("image_id",),
         Collection.MATCHES: ("owner_id", "_id"),
         Collection.OUTBOX: ("_id",),
@@ -73,6 +75,9 @@ WRITERS: Mapping[Collection, frozenset[Writer]] = MappingProxyType(
         Collection.CRAWLS: frozenset({ServiceName.CRAWLER}),
         Collection.CRAWL_STATE: frozenset({ServiceName.CRAWLER}),
         Collection.DETECTED: frozenset({ServiceName.CRAWLER, JobName.SPARK}),
+        Collection.DESCRIPTIONS: frozenset(
+            {ServiceName.REGISTRATION, ServiceName.CRAWLER, JobName.SPARK}
+        ),
         Collection.SIGHTINGS: frozenset({ServiceName.CRAWLER}),
         Collection.MATCHES: frozenset({ServiceName.MATCHER, JobName.SPARK}),
         Collection.SUBSCRIPTIONS: frozenset({ServiceName.NOTIFICATION}),
@@ -85,9 +90,9 @@ WRITERS: Mapping[Collection, frozenset[Writer]] = MappingProxyType(
     }
 )
 """The one place that says who writes what. All services read ``api_keys`` to know their callers;
-the matcher reads ``protected``, ``detected``, ``sightings`` and, for their alert policy,
-``owners``. A Spark job adds matches, says of
-detected images that they were compared, and describes images anew."""
+the matcher reads ``protected``, ``detected``, ``descriptions``, ``sightings`` and, for their alert
+policy, ``owners``. A Spark job adds matches, says of detected images that they were compared, and
+describes images anew."""
 
 UNTAGGED = "untagged"
 """The tag of an image that no classifier has looked at."""
