@@ -1,103 +1,256 @@
-"""The protected images of each tag, in memory, as fresh as the store at every search."""
+"""The protected images in memory: loaded at the start, and as fresh as the store at every search.
+
+The store is the truth. Whatever changes there carries a new time of change, so a poll from the
+newest one that is known finds all of it; a change stream says when to look, and every search looks
+before it begins. What begins or ends by itself is looked up again at its moment.
+"""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Protocol
+import heapq
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 
-from services.matcher.engine import Bank, Candidate
+from services.matcher.images import ImageStore, is_protected_at
+from services.matcher.shared_lock import SharedLock
+from srpitp_contracts.matching import Thresholds
+from srpitp_contracts.model import utc_now
+from srpitp_fingerprint import Description, load_backend
+from srpitp_matching import Budgets, Looked, Picture, Pictures, Rules, picture_of
+from srpitp_servicekit.background import Loop
+from srpitp_servicekit.mongo import Document, PyMongoError, unpacked
+from srpitp_servicekit.problems import UnavailableError
+
+logger = logging.getLogger(__name__)
 
 # A registration's time of change is set before it is committed, by another machine's clock: what
 # changed this long before the newest change that we know is looked at again.
 _OVERLAP = timedelta(seconds=60)
-_NEVER = datetime.max.replace(tzinfo=UTC)
+_AT_A_TIME = 500  # changed images that are read at a time
+_WATCH_AGAIN_SECONDS = 1
 
-
-@dataclass(frozen=True)
-class Protected:
-    """A protected image as the matcher sees it."""
-
-    candidate: Candidate
-    owner_id: str
-    title: str
-    tag: str
-    active: bool
-    protected_from: datetime
-    protected_until: datetime | None
-    updated_at: datetime
-
-    def is_protected_at(self, moment: datetime) -> bool:
-        """Return whether the protection holds at a moment."""
-        ended = self.protected_until is not None and self.protected_until <= moment
-        return self.active and self.protected_from <= moment and not ended
-
-
-class ProtectedReader(Protocol):
-    """Reads the protected images from the store."""
-
-    async def protected_changes(self, tag: str, since: datetime | None) -> Mapping[str, datetime]:
-        """Return the time of change of each image of a tag that changed at or after ``since``."""
-
-    async def protected_images(self, tag: str, ids: list[str]) -> list[Protected]:
-        """Return images of a tag."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The protected images of a tag at a moment, laid out for comparing."""
-
-    images: Mapping[str, Protected]
-    bank: Bank
+OnChange = Callable[[Iterable[str]], None]
+"""Takes the ids of images that changed or went."""
 
 
 class LiveIndex:
-    """Keeps a snapshot for each tag and brings it up to date before it is used."""
+    """The protected images, for comparing.
 
-    def __init__(self, reader: ProtectedReader) -> None:
-        self._tags: defaultdict[str, _Tag] = defaultdict(lambda: _Tag(reader))
+    Parameters
+    ----------
+    images
+        Where they are.
+    budgets
+        How verdicts are taken.
+    points_limit
+        See `Pictures`.
+    poll_seconds
+        How often to look for changes when nothing tells of any.
+    stale_seconds
+        After how long without a look the index is not ready any more.
+    on_change
+        Told of the images that changed.
+    """
 
-    async def at(self, tag: str, moment: datetime) -> Snapshot:
-        """Return the images of a tag whose protection holds at a moment."""
-        return await self._tags[tag].at(tag, moment)
+    def __init__(
+        self,
+        images: ImageStore,
+        budgets: Budgets,
+        *,
+        points_limit: int,
+        poll_seconds: float = 1.0,
+        stale_seconds: float = 15.0,
+        on_change: OnChange = lambda _: None,
+    ) -> None:
+        self._images = images
+        self._budgets = budgets
+        self._points_limit = points_limit
+        self._stale_seconds = stale_seconds
+        self._on_change = on_change
+        self._pictures = Pictures(budgets.mode)
+        self._lock = SharedLock()
+        self._is_loaded = False
+        self._looked_at = 0.0
+        self._newest: datetime | None = None
+        self._recent: dict[str, datetime] = {}
+        self._due: list[tuple[datetime, str, str]] = []
+        self._polling = asyncio.Lock()
+        self._next_poll: asyncio.Task[None] | None = None
+        self._loop = Loop("index", self._keep_current, interval_seconds=poll_seconds)
 
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Load, and keep current, for as long as the block lasts."""
+        watching = asyncio.create_task(self._watch(), name="index-watch")
+        try:
+            async with self._loop.running():
+                yield
+        finally:
+            watching.cancel()
+            polling = [self._next_poll] if self._next_poll else []
+            await asyncio.gather(watching, *polling, return_exceptions=True)
 
-class _Tag:
-    def __init__(self, reader: ProtectedReader) -> None:
-        self._reader = reader
-        self._lock = asyncio.Lock()
-        self._known: dict[str, Protected] = {}
-        self._snapshot = Snapshot({}, Bank([]))
-        self._holds_until = _NEVER
+    @property
+    def age_seconds(self) -> float:
+        """How long ago the store was looked at; infinite before the first time."""
+        return time.monotonic() - self._looked_at if self._is_loaded else float("inf")
 
-    async def at(self, tag: str, moment: datetime) -> Snapshot:
-        async with self._lock:
-            changed = await self._refresh(tag)
-            if changed or moment >= self._holds_until:
-                self._lay_out(moment)
-            return self._snapshot
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many images are protected, and how many views of them."""
+        return len(self._pictures), self._pictures.views
 
-    def _lay_out(self, moment: datetime) -> None:
-        images = {id_: image for id_, image in self._known.items() if image.is_protected_at(moment)}
-        self._snapshot = Snapshot(images, Bank([image.candidate for image in images.values()]))
-        boundaries = (
-            boundary
-            for image in self._known.values()
-            for boundary in (image.protected_from, image.protected_until)
-            if image.active and boundary is not None and boundary > moment
+    @property
+    def places(self) -> int:
+        """How many images take memory: those that were removed of late too."""
+        return self._pictures.places
+
+    @property
+    def rules(self) -> Rules:
+        """What is in force for so many images."""
+        return self._budgets.rules(*self.size)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What is in force, and why."""
+        return self._budgets.thresholds(*self.size)
+
+    def unready(self) -> str | None:
+        """Say why searches would not be answered, or not rightly."""
+        if not self._is_loaded:
+            return "The protected images are being loaded."
+        if self.age_seconds > self._stale_seconds:
+            return f"The protected images are those of {self.age_seconds:.0f} s ago."
+        return None
+
+    async def look(self, picture: Description, tags: Sequence[str] | None) -> tuple[Looked, Rules]:
+        """Find the images that are protected now and that an image may show.
+
+        Raises
+        ------
+        UnavailableError
+            While the index is loading.
+        """
+        await self.catch_up()
+        async with self._lock.shared():
+            rules = self.rules
+            looked = await asyncio.to_thread(self._pictures.look, picture, tags, rules)
+        return looked, rules
+
+    async def catch_up(self) -> None:
+        """Return once everything that was committed before this call counts."""
+        if not self._is_loaded:
+            raise UnavailableError("The protected images are being loaded.", retry_after_seconds=1)
+        if self._next_poll is None:
+            self._next_poll = asyncio.create_task(self._poll_next(), name="index-poll")
+        await asyncio.shield(self._next_poll)
+
+    async def _poll_next(self) -> None:
+        async with self._polling:
+            self._next_poll = None  # who comes now may have seen what this poll does not
+            await self._poll()
+
+    async def _keep_current(self) -> bool:
+        if not self._is_loaded:
+            await self._load()
+        await self.catch_up()
+        async with self._lock.alone():
+            await asyncio.to_thread(self._pictures.compact)
+        return False
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                async for _ in self._images.protected_changed():
+                    self._loop.wake()
+            except PyMongoError as error:
+                logger.warning("changes are polled for, since they are not told: %s", error)
+            await asyncio.sleep(_WATCH_AGAIN_SECONDS)
+
+    async def _load(self) -> None:
+        began = time.monotonic()
+        await asyncio.to_thread(load_backend)
+        # What changes from now on is found by the first poll.
+        newest = await self._images.newest_change()
+        now = utc_now()
+        fits = await self._images.count_protected(now) <= self._points_limit
+        pictures = Pictures(self._budgets.mode, points_limit=self._points_limit if fits else 0)
+        self._due = []
+        async for batch in self._images.every_protected():
+            documents = await asyncio.to_thread(unpacked, batch)
+            self._note_boundaries(documents, now)
+            held = [one for one in documents if is_protected_at(one, now)]
+            packed = await self._packed(held, pictures)
+            await asyncio.to_thread(self._add, pictures, held, packed)
+        self._pictures, self._newest, self._is_loaded = pictures, newest, True
+        logger.info(
+            "the index is loaded: %d images, %d views, %.1f s",
+            len(pictures),
+            pictures.views,
+            time.monotonic() - began,
         )
-        self._holds_until = min(boundaries, default=_NEVER)
 
-    async def _refresh(self, tag: str) -> bool:
-        newest = max((image.updated_at for image in self._known.values()), default=None)
-        changes = await self._reader.protected_changes(tag, newest and newest - _OVERLAP)
-        stale = [
-            id_
-            for id_, updated_at in changes.items()
-            if id_ not in self._known or self._known[id_].updated_at != updated_at
-        ]
-        if stale:
-            for image in await self._reader.protected_images(tag, stale):
-                self._known[image.candidate.id] = image
-        return bool(stale)
+    async def _poll(self) -> None:
+        began, now = time.monotonic(), utc_now()
+        is_due = self._due and self._due[0][0] <= now
+        stale = {id_: tag for moment, id_, tag in self._due if moment <= now} if is_due else {}
+        changes = await self._images.changes(self._newest and self._newest - _OVERLAP)
+        for id_, (tag, changed_at) in changes.items():
+            if self._recent.get(id_) != changed_at:
+                stale[id_] = tag
+        ids = list(stale)
+        for start in range(0, len(ids), _AT_A_TIME):
+            await self._renew({id_: stale[id_] for id_ in ids[start : start + _AT_A_TIME]})
+        self._remember({id_: changed_at for id_, (_, changed_at) in changes.items()})
+        while self._due and self._due[0][0] <= now:
+            heapq.heappop(self._due)
+        self._looked_at = began
+
+    async def _renew(self, tags: dict[str, str]) -> None:
+        """Read images that changed, or whose protection begins or ends, and take them over."""
+        documents = await self._images.indexed(tags)
+        now = utc_now()
+        held = [one for one in documents if is_protected_at(one, now)]
+        packed = await self._packed(held, self._pictures)
+        async with self._lock.alone():
+            gone = tags.keys() - {one["_id"] for one in held}
+            await asyncio.to_thread(self._pictures.remove, gone)
+            await asyncio.to_thread(self._add, self._pictures, held, packed)
+        self._note_boundaries(documents, now)
+        self._on_change(tags)
+
+    def _remember(self, changes: dict[str, datetime]) -> None:
+        self._newest = max(
+            [*changes.values(), *([self._newest] if self._newest else [])], default=None
+        )
+        if self._newest:
+            horizon = self._newest - _OVERLAP
+            known = self._recent | changes
+            self._recent = {id_: at for id_, at in known.items() if at >= horizon}
+
+    def _note_boundaries(self, documents: Iterable[Document], now: datetime) -> None:
+        for one in documents:
+            for moment in (one["protected_from"], one["protected_until"]):
+                if moment is not None and moment > now:
+                    heapq.heappush(self._due, (moment, one["_id"], one["tag"]))
+
+    async def _packed(self, documents: Sequence[Document], pictures: Pictures) -> dict[str, bytes]:
+        if not pictures.has_points:
+            return {}
+        return await self._images.descriptions([one["_id"] for one in documents])
+
+    def _add(
+        self, pictures: Pictures, documents: Sequence[Document], packed: dict[str, bytes]
+    ) -> None:
+        pictures.add(self._read(documents, packed))
+
+    def _read(self, documents: Sequence[Document], packed: dict[str, bytes]) -> list[Picture]:
+        read = []
+        for one in documents:
+            try:
+                read.append(picture_of(one, packed.get(one["_id"]), profile=self._budgets.profile))
+            except (KeyError, TypeError, ValueError):
+                logger.exception("protected image %s cannot be read; it is not matched", one["_id"])
+        return read

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.matcher.api import router
-from services.matcher.engine import Rule
+from services.matcher.images import ImageStore
 from services.matcher.launchers import Launcher
 from services.matcher.launching import launcher_of, running_runs
 from services.matcher.matching import Matching
@@ -16,7 +16,6 @@ from services.matcher.service import MatcherService
 from services.matcher.settings import Settings
 from services.matcher.store import INDEXES, MatcherStore
 from srpitp_contracts.names import ServiceName
-from srpitp_fingerprint import THRESHOLDS
 from srpitp_servicekit.app import build_app
 from srpitp_servicekit.auth import Authenticator
 from srpitp_servicekit.mongo import open_database
@@ -31,7 +30,11 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        """Open the store and the peers, then send the outbox and watch runs; close in reverse."""
+        """Open the store and the peers, load the index beside the routes, send the outbox and
+        watch runs.
+
+        All is closed in the reverse order. Until the index is loaded the service is not ready.
+        """
         async with (
             open_database(settings, INDEXES, service=ServiceName.MATCHER) as db,
             open_peers(settings) as peers,
@@ -40,11 +43,13 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
             app.state.db = db
             app.state.authenticator = Authenticator(db, settings)
             store = MatcherStore(db)
-            matching = Matching(store, _rule(settings))
+            matching = Matching(ImageStore(db), settings)
             noting = Noting(store, outbox)
             app.state.service = MatcherService(store, matching, noting)
             app.state.reviews = ReviewService(store, noting)
+            app.state.unready = matching.index.unready
             async with (
+                matching.index.running(),
                 outbox.running(),
                 running_runs(db, settings, launcher or launcher_of(settings)) as runs,
             ):
@@ -56,15 +61,6 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
         router,
         lifespan,
         description="Compares detected images with protected ones; keeps matches and reviews.",
-    )
-
-
-def _rule(settings: Settings) -> Rule:
-    threshold = settings.match_threshold
-    return Rule(
-        profile=settings.fingerprint_profile,
-        threshold=THRESHOLDS[settings.fingerprint_profile] if threshold is None else threshold,
-        candidates=settings.match_candidates,
     )
 
 

@@ -1,17 +1,34 @@
 """Which protected images a detected image shows, and the reverse (paper, Algorithm 2, step 8)."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from services.matcher.engine import Bank, Pair, Rule, compare
-from services.matcher.index import LiveIndex, Protected
-from services.matcher.store import Detected, MatcherStore
-from srpitp_contracts.identifiers import match_id
-from srpitp_contracts.matching import Match, MatchState, Verdict
+from services.matcher.descriptions import DescriptionCache
+from services.matcher.images import ImageStore, is_protected_at
+from services.matcher.index import LiveIndex
+from services.matcher.settings import Settings
+from srpitp_contracts.matching import Candidate, Match, MatchingMode, SearchResult, Thresholds
 from srpitp_contracts.model import utc_now
-
-EXACT_RULE = "rule:exact"
+from srpitp_fingerprint import Description, LocalFeatures
+from srpitp_matching import (
+    DetectedFacts,
+    Judged,
+    Looked,
+    Picture,
+    ProtectedFacts,
+    Rules,
+    description_of,
+    features_of,
+    judge,
+    judge_pair,
+    match_of,
+    picture_of,
+    scanned,
+    worth_judging,
+)
+from srpitp_servicekit.mongo import Document, unpacked
+from srpitp_servicekit.problems import UnavailableError
 
 
 @dataclass(frozen=True)
@@ -27,70 +44,149 @@ NOTHING = Found(0, ())
 
 
 class Matching:
-    """Compares what is new on either side with all of the other."""
+    """Compares what is new on either side with all of the other.
 
-    def __init__(self, store: MatcherStore, rule: Rule) -> None:
-        self._store = store
-        self._index = LiveIndex(store)
-        self._rule = rule
+    What takes longer than `Settings.match_seconds` is given up with a 503: whoever told of the
+    image tells of it again a little later, and finds in memory what was read by then. So nothing
+    is lost, and no reviewer is asked only because the store was slow.
+    """
+
+    def __init__(self, images: ImageStore, settings: Settings) -> None:
+        self._images = images
+        self._settings = settings
+        self._budgets = settings.budgets
+        self._cache = DescriptionCache(images, settings.features_cache_bytes)
+        self.index = LiveIndex(
+            images,
+            self._budgets,
+            points_limit=settings.match_points_limit,
+            poll_seconds=settings.index_poll_seconds,
+            stale_seconds=settings.index_stale_seconds,
+            on_change=self._cache.forget,
+        )
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What is in force, and why."""
+        return self.index.thresholds
 
     async def of_detected(self, detected_id: str, tag: str) -> Found:
-        """Compare a detected image with the protected images of each of its tags."""
-        detected = await self._store.detected_image(tag, detected_id)
-        if detected is None:  # expired since
+        """Compare a detected image with the protected images that have a tag of its."""
+        document = await self._images.detected(tag, detected_id)
+        if document is None:  # expired since
             return NOTHING
+        packed = await self._images.descriptions([detected_id])
+        picture = self._described(document, packed.get(detected_id))
+        facts = DetectedFacts.of(document)
+        looked, rules, judged = await self._in_time(picture, facts.tags)
         now = utc_now()
-        bank = Bank([detected.candidate])
-        compared, matches = 0, list[Match]()
-        for searched in detected.tags:
-            protected = await self._index.at(searched, now)
-            compared += len(protected.images)
-            for pair in await asyncio.to_thread(compare, bank, protected.bank, self._rule):
-                matches.append(
-                    self._judge(pair, protected.images[pair.protected_id], detected, searched, now)
-                )
-        return Found(compared, tuple(matches))
+        protected = await self._protected_of(judged)
+        matches = (
+            match_of(one, ProtectedFacts.of(protected[one.protected_id]), facts, rules, now)
+            for one in judged
+            if one.protected_id in protected
+        )
+        return Found(looked.images, tuple(matches))
 
     async def of_protected(self, protected_id: str, tag: str) -> Found:
-        """Compare a protected image with the images that were detected before it was registered."""
-        now = utc_now()
-        found = await self._store.protected_images(tag, [protected_id])
-        if not found or not found[0].is_protected_at(now):
+        """Compare a protected image with the images that were detected before it was registered.
+
+        Not in paper mode, which keeps nothing of what it did not match.
+        """
+        if self._budgets.mode is MatchingMode.PAPER:
             return NOTHING
-        [protected] = found
-        bank = Bank([protected.candidate])
+        # From now on it is found by what is detected; what was detected before is searched here.
+        await self.index.catch_up()
+        now = utc_now()
+        document = await self._images.protected(protected_id, tag)
+        if document is None or not is_protected_at(document, now):
+            return NOTHING
+        packed = await self._images.descriptions([protected_id])
+        picture = picture_of(document, packed.get(protected_id))
+        facts, rules = ProtectedFacts.of(document), self.index.rules
         compared, matches = 0, list[Match]()
-        async for batch in self._store.detected_images(tag):
-            compared += len(batch)
-            detected = {image.candidate.id: image for image in batch}
-            candidates = Bank([image.candidate for image in batch])
-            for pair in await asyncio.to_thread(compare, candidates, bank, self._rule):
-                matches.append(self._judge(pair, protected, detected[pair.detected_id], tag, now))
+        async for batch in self._images.detected_with(facts.tags):
+            documents = await asyncio.to_thread(unpacked, batch)
+            compared += len(documents)
+            async for one, judged in self._backwards(picture, documents, rules):
+                matches.append(match_of(judged, facts, DetectedFacts.of(one), rules, now))
         return Found(compared, tuple(matches))
 
-    def _judge(
-        self, pair: Pair, protected: Protected, detected: Detected, tag: str, now: datetime
-    ) -> Match:
-        """Apply formula (2): exact is noted at once, similar goes to a reviewer."""
-        exact = pair.verdict is Verdict.EXACT
-        return Match(
-            id=match_id(pair.protected_id, pair.detected_id),
-            owner_id=protected.owner_id,
-            protected_id=pair.protected_id,
-            protected_title=protected.title,
-            protected_digest=protected.candidate.digest,
-            detected_id=pair.detected_id,
-            detected_digest=detected.candidate.digest,
-            detected_tag=detected.tag,
-            image_address=detected.image_address,
-            tag=tag,
-            verdict=pair.verdict,
-            distance=pair.distance,
-            decision_distance=pair.decision_distance,
-            threshold=self._rule.threshold,
-            state=MatchState.CONFIRMED if exact else MatchState.IN_REVIEW,
-            decided_by=EXACT_RULE if exact else None,
-            decided_at=now if exact else None,
-            note="",
-            created_at=now,
+    async def search(self, document: Document, packed: bytes | None) -> SearchResult:
+        """Compare an image of which nothing is kept with all protected ones.
+
+        Parameters
+        ----------
+        document, packed
+            As a detected image and its description are stored.
+        """
+        looked, _, judged = await self._in_time(self._described(document, packed), None)
+        protected = await self._protected_of(judged)
+        return SearchResult(
+            compared=looked.images,
+            candidates=[
+                _candidate(one, protected[one.protected_id])
+                for one in judged
+                if one.protected_id in protected
+            ],
         )
+
+    async def _in_time(
+        self, picture: Description, tags: Sequence[str] | None
+    ) -> tuple[Looked, Rules, list[Judged]]:
+        try:
+            async with asyncio.timeout(self._settings.match_seconds):
+                looked, rules = await self.index.look(picture, tags)
+                features = await self._features(looked)
+                judged = await asyncio.to_thread(judge, picture, looked, features, rules)
+        except TimeoutError as error:
+            raise UnavailableError("The comparison took too long; ask again.") from error
+        return looked, rules, judged
+
+    async def _features(self, looked: Looked) -> dict[str, LocalFeatures | None]:
+        packed = await self._cache.read(looked.wanted)
+        return await asyncio.to_thread(
+            lambda: {id_: features_of(id_, None, one) for id_, one in packed.items()}
+        )
+
+    async def _protected_of(self, judged: Sequence[Judged]) -> dict[str, Document]:
+        """Return what matches say of images, of those that are protected at this moment."""
+        if not judged:
+            return {}
+        documents = await self._images.facts(one.protected_id for one in judged)
+        now = utc_now()
+        return {id_: one for id_, one in documents.items() if is_protected_at(one, now)}
+
+    async def _backwards(
+        self, protected: Picture, documents: Sequence[Document], rules: Rules
+    ) -> AsyncIterator[tuple[Document, Judged]]:
+        """Judge the detected images of a batch that may show a photo."""
+        worth = await asyncio.to_thread(self._worth, protected, documents, rules)
+        packed = await self._images.descriptions([one["_id"] for one in worth])
+        for one in worth:
+            picture = self._described(one, packed.get(one["_id"]))
+            if judged := await asyncio.to_thread(judge_pair, picture, protected, rules):
+                yield one, judged
+
+    def _worth(
+        self, protected: Picture, documents: Sequence[Document], rules: Rules
+    ) -> list[Document]:
+        pictures = [scanned(one) for one in documents]
+        return [documents[place] for place in worth_judging(protected.description, pictures, rules)]
+
+    def _described(self, document: Document, packed: bytes | None) -> Description:
+        return description_of(document, packed, profile=self._budgets.profile)
+
+
+def _candidate(judged: Judged, protected: Document) -> Candidate:
+    facts = ProtectedFacts.of(protected)
+    return Candidate(
+        protected_id=facts.id,
+        owner_id=facts.owner_id,
+        title=facts.title,
+        verdict=judged.verdict,
+        confident=judged.confident,
+        distance=judged.distance,
+        decision_distance=judged.decision_distance,
+        verification=judged.verification,
+    )

@@ -50,7 +50,7 @@ INDEXES: Indexes = {
     Collection.DESCRIPTIONS: [],
     Collection.PROTECTED: [
         IndexModel([("tag", ASCENDING), ("_id", ASCENDING)], name="shard_key"),
-        IndexModel([("tag", ASCENDING), ("updated_at", ASCENDING)], name="changes"),
+        IndexModel([("updated_at", ASCENDING)], name="changed"),
         IndexModel([("owner_id", ASCENDING), *_NEWEST], name="owner"),
         IndexModel(_NEWEST, name="newest"),
     ],

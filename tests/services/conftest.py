@@ -1,6 +1,7 @@
 """Apps under test are served for real: over HTTP, on a free loopback port, with their lifespan."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -46,11 +47,15 @@ async def world(
     async with running(neighbours.app()) as url:
         monkeypatch.setenv("SRPITP_CRAWLER_URL", url)
         monkeypatch.setenv("SRPITP_NOTIFICATION_URL", url)
+        # Only what is exact is confirmed by rule, unless a test says otherwise.
+        monkeypatch.setenv("SRPITP_ALARM_BUDGET", os.environ.get("SRPITP_ALARM_BUDGET", "1e-30"))
         async with (
             running(create_matcher(MatcherSettings())) as matcher,
             httpx.AsyncClient(base_url=matcher, headers=bearer(ADMIN_KEY), timeout=30) as http,
         ):
-            yield World(http, db, neighbours)
+            made = World(http, db, neighbours)
+            await made.ready()
+            yield made
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import numpy as np
 from fastapi import FastAPI, HTTPException, Request
 
 from srpitp_contracts.identifiers import derived_id, detected_id, sighting_id
@@ -14,7 +15,20 @@ from srpitp_contracts.names import UNTAGGED, Collection
 from srpitp_servicekit.mongo import Database
 from tests.conftest import SERVICE_KEY
 from tests.deadlines import eventually
-from tests.services.test_matcher_engine import fingerprint
+
+
+def fingerprint(seed: int) -> bytes:
+    return np.random.default_rng(seed).integers(0, 256, 180, dtype=np.uint8).tobytes()
+
+
+def altered(original: bytes, share: float, seed: int = 0) -> bytes:
+    """A fingerprint in which about ``share`` of the bytes are others."""
+    rng = np.random.default_rng(seed)
+    row = np.frombuffer(original, np.uint8).copy()
+    places = rng.random(180) < share
+    row[places] = rng.integers(0, 256, int(places.sum()), dtype=np.uint8)
+    return row.tobytes()
+
 
 NOW = utc_now()
 ORIGINAL = fingerprint(1)
@@ -67,7 +81,7 @@ class World:
             "digest": digest(name),
             "textureless": False,
             "tag": UNTAGGED,
-            "views": [{"name": "whole", "fingerprint": view}],
+            "views": [{"name": "whole", "fingerprint": view, "sketch": bytes(32)}],
             "protected_from": NOW - timedelta(days=1),
             "protected_until": None,
             "status": "active",
@@ -87,7 +101,7 @@ class World:
             "image_address": address,
             "digest": digest(name),
             "textureless": False,
-            "views": [{"name": "whole", "fingerprint": view}],
+            "views": [{"name": "whole", "fingerprint": view, "sketch": bytes(32)}],
         } | changes
         sighting = {
             "_id": sighting_id(image_id, PAGE),
@@ -122,6 +136,14 @@ class World:
         return await self.http.post(
             f"/v1/matches/{id_}/review", json={"decision": decision, "note": "seen"}
         )
+
+    async def ready(self) -> None:
+        """Wait until the protected images are loaded."""
+
+        async def is_ready() -> bool:
+            return (await self.http.get("/health/ready")).is_success
+
+        await eventually(is_ready)
 
     async def settled(self) -> None:
         """Wait until nothing is left to be told."""

@@ -9,8 +9,16 @@ from srpitp_contracts.identifiers import match_id
 from srpitp_contracts.names import UNTAGGED, Collection
 from srpitp_contracts.registration import Scope
 from srpitp_servicekit.auth import hash_secret, new_secret
-from tests.services.matcher_world import NOW, ORIGINAL, PAGE, World, bearer, digest
-from tests.services.test_matcher_engine import altered, fingerprint
+from tests.services.matcher_world import (
+    NOW,
+    ORIGINAL,
+    PAGE,
+    World,
+    altered,
+    bearer,
+    digest,
+    fingerprint,
+)
 
 
 async def test_an_exact_copy_is_confirmed_and_alerted_once(world: World) -> None:

@@ -5,8 +5,7 @@ from typing import Any
 import httpx
 
 from srpitp_contracts.names import Collection
-from tests.services.matcher_world import ORIGINAL, World
-from tests.services.test_matcher_engine import altered
+from tests.services.matcher_world import ORIGINAL, World, altered
 
 
 async def undo(world: World, id_: str) -> httpx.Response:

@@ -53,7 +53,7 @@ def test_galleries_by_tags_look_as_closely_as_one_of_all(pictures, protected, co
     looked = pictures.look(copy, None, RULES)
     nearest = {f"photo-{c.place}" for c in one if c.wanted or c.nearness <= RULES.steps.tight}
     assert nearest & found(looked)
-    assert len(looked.wanted) <= (RULES.steps.nearest + RULES.steps.sharing) * 1
+    assert len(looked.wanted) <= RULES.steps.nearest + RULES.steps.sharing
     assert looked.pairs == pictures.views * 4 * len(copy.extraction.views)
 
 

@@ -132,8 +132,17 @@ def picture_of(
     return Picture(document["_id"], frozenset(tags_of(document)), Description(extraction, features))
 
 
-def features_of(id_: str, digest: str, packed: bytes | None) -> LocalFeatures | None:
-    """Read the local features of a protected image from its stored description, if it is sane."""
+def features_of(id_: str, digest: str | None, packed: bytes | None) -> LocalFeatures | None:
+    """Read the local features of a protected image from its stored description, if it is sane.
+
+    Parameters
+    ----------
+    id_ : str
+    digest : str or None
+        Of the image, to see whether the description is of the same bytes.
+    packed : bytes or None
+        Its ``descriptions.packed``.
+    """
     stored = _unpacked(id_, digest, packed)
     return stored.features if stored else None
 
@@ -175,7 +184,7 @@ def description_of(
     return replace(stored, extraction=known.extraction)
 
 
-def _unpacked(id_: str, digest: str, packed: bytes | None) -> Description | None:
+def _unpacked(id_: str, digest: str | None, packed: bytes | None) -> Description | None:
     if packed is None:
         return None
     try:
@@ -183,7 +192,7 @@ def _unpacked(id_: str, digest: str, packed: bytes | None) -> Description | None
     except ValueError as error:
         reason = str(error)
     else:
-        if stored.extraction.digest == digest:
+        if digest in (None, stored.extraction.digest):
             return stored
         reason = f"it is of other bytes, {stored.extraction.digest}"
     logger.error("image %s: its description is broken, its fingerprint decides: %s", id_, reason)

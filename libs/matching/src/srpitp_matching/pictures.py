@@ -82,6 +82,11 @@ class Pictures:
         return any(group.ids.place(id_) is not None for group in self._groups.values())
 
     @property
+    def places(self) -> int:
+        """How many images take memory, those that were removed and not compacted included."""
+        return sum(group.gallery.places for group in self._groups.values())
+
+    @property
     def views(self) -> int:
         """How many fingerprints are compared."""
         return sum(group.gallery.views for group in self._groups.values())

@@ -13,7 +13,7 @@ from srpitp_servicekit import mongo, rendering
 from srpitp_servicekit.body_limit import BodyLimit
 from srpitp_servicekit.mongo import Database, PyMongoError
 from srpitp_servicekit.peers import REQUEST_ID_HEADER
-from srpitp_servicekit.problems import StoreUnavailableError
+from srpitp_servicekit.problems import StoreUnavailableError, UnavailableError
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -31,7 +31,8 @@ def build_app(
         Its routes.
     lifespan
         Opens what the routes need and leaves it in ``app.state``: ``service``,
-        ``authenticator``, and ``db`` where the service has a store.
+        ``authenticator``, ``db`` where the service has a store, and ``unready`` where it needs
+        more than that: a function that says why requests cannot be answered now, or None.
     description
         For the OpenAPI document.
     """
@@ -69,11 +70,14 @@ async def live() -> dict[str, str]:
 
 @_health.get("/ready", responses={503: {"model": Problem}})
 async def ready(request: Request) -> dict[str, str]:
-    """Say that requests can be answered; 503 while MongoDB is away."""
+    """Say that requests can be answered; 503 while MongoDB is away, or the service not ready."""
     db: Database | None = getattr(request.app.state, "db", None)
     if db is not None:
         try:
             await mongo.ping(db)
         except PyMongoError as error:
             raise StoreUnavailableError("The database is away for the moment.") from error
+    unready: Callable[[], str | None] | None = getattr(request.app.state, "unready", None)
+    if unready and (reason := unready()):
+        raise UnavailableError(reason)
     return {"status": "ready"}

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import bson
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
@@ -47,8 +48,11 @@ __all__ = [
     "is_unavailable",
     "open_database",
     "ping",
+    "raw_batches",
     "to_document",
     "transaction",
+    "unpacked",
+    "watch",
 ]
 
 logger = logging.getLogger(__name__)
@@ -56,6 +60,7 @@ logger = logging.getLogger(__name__)
 _PREPARE_AGAIN_SECONDS = 1
 _TRANSACTION_SECONDS = 15
 _NAMESPACE_EXISTS = 48
+_WATCH_MILLISECONDS = 500
 
 Document = dict[str, Any]
 Database = AsyncIOMotorDatabase[Document]
@@ -181,6 +186,38 @@ async def transaction(db: Database, work: Callable[[Session], Coroutine[Any, Any
             read_preference=ReadPreference.PRIMARY,
         )
         return result
+
+
+async def raw_batches(
+    collection: DocumentCollection,
+    query: Mapping[str, Any],
+    fields: Sequence[str],
+    *,
+    batch_size: int,
+) -> AsyncIterator[bytes]:
+    """Yield documents as the server sends them, a batch at a time, not yet `unpacked`.
+
+    For reading much: it takes the event loop next to no time, and unpacking may be done in a
+    thread.
+    """
+    projection = dict.fromkeys(fields, 1)
+    async for batch in collection.find_raw_batches(query, projection, batch_size=batch_size):
+        yield batch
+
+
+def unpacked(batch: bytes) -> list[Document]:
+    """Return the documents of a batch; times are in UTC."""
+    return bson.decode_all(batch, CodecOptions(tz_aware=True))
+
+
+async def watch(collection: DocumentCollection) -> AsyncIterator[None]:
+    """Yield whenever something in a collection changes, and once when that is watched for."""
+    ids = [{"$project": {"_id": 1}}]
+    async with collection.watch(ids, max_await_time_ms=_WATCH_MILLISECONDS) as stream:
+        await stream.try_next()
+        yield
+        async for _ in stream:
+            yield
 
 
 async def ensure_indexes(db: Database, indexes: Mapping[Collection, Sequence[IndexModel]]) -> None:
