@@ -30,8 +30,7 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        """Open the store and the peers, load the index beside the routes, send the outbox and
-        watch runs.
+        """Open the store and the peers; load the index, send the outbox and watch runs beside.
 
         All is closed in the reverse order. Until the index is loaded the service is not ready.
         """
