@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 
 from services.matcher.api import router
+from services.matcher.exclusions import ExclusionService
 from services.matcher.images import ImageStore
+from services.matcher.judging import Judging
 from services.matcher.launchers import Launcher
 from services.matcher.launching import launcher_of, running_runs
 from services.matcher.matching import Matching
@@ -15,6 +18,8 @@ from services.matcher.reviews import ReviewService
 from services.matcher.service import MatcherService
 from services.matcher.settings import Settings
 from services.matcher.store import INDEXES, MatcherStore
+from services.matcher.suppression import Suppression
+from services.matcher.suppression_store import SuppressionStore
 from srpitp_contracts.names import ServiceName
 from srpitp_servicekit.app import build_app
 from srpitp_servicekit.auth import Authenticator
@@ -23,6 +28,8 @@ from srpitp_servicekit.outbox import Outbox
 from srpitp_servicekit.peers import open_peers
 from srpitp_servicekit.server import serve
 
+_JUDGING_LEASE = timedelta(seconds=30)
+
 
 def create_app(settings: Settings | None = None, launcher: Launcher | None = None) -> FastAPI:
     """Wire the matcher; its settings name the launcher, if none is given."""
@@ -30,7 +37,7 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        """Open the store and the peers; load the index, send the outbox and watch runs beside.
+        """Open the store, load the index beside the routes, send the outbox, judge, watch runs.
 
         All is closed in the reverse order. Until the index is loaded the service is not ready.
         """
@@ -43,13 +50,22 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
             app.state.authenticator = Authenticator(db, settings)
             store = MatcherStore(db)
             matching = Matching(ImageStore(db), settings)
-            noting = Noting(store, outbox)
+            suppressing = SuppressionStore(
+                db, profile=settings.fingerprint_profile, lease=_JUDGING_LEASE
+            )
+            noting = Noting(store, Suppression(suppressing), outbox)
+            judging = Judging(store, suppressing, noting)
             app.state.service = MatcherService(store, matching, noting)
             app.state.reviews = ReviewService(store, noting)
+            app.state.judging = judging
+            app.state.exclusions = ExclusionService(
+                store, suppressing, judging, at_most=settings.exclusions_limit
+            )
             app.state.unready = matching.index.unready
             async with (
                 matching.index.running(),
                 outbox.running(),
+                judging.running(),
                 running_runs(db, settings, launcher or launcher_of(settings)) as runs,
             ):
                 app.state.runs = runs

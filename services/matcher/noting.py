@@ -1,15 +1,26 @@
-"""What happens after a match is added: its image is retained, and its owner is alerted.
+"""What happens after a match is added: suppress or not, retain its image, alert its owner.
 
 The one place for it. The live path comes here with what it found, and so does whoever takes up the
 matches that a job wrote, or decides of one: `settle` looks at how things are and does what is
 still to be done, in the caller's transaction, so that doing it again does nothing.
 """
 
-from services.matcher.decisions import due_event, event_id, told_of, with_first_decision
+from datetime import datetime
+
+from services.matcher.decisions import (
+    due_event,
+    event_id,
+    is_open_to_suppression,
+    judged,
+    told_of,
+    with_first_decision,
+)
 from services.matcher.store import MatcherStore
+from services.matcher.suppression import Suppression
 from srpitp_contracts.alerting import AlertRequest
 from srpitp_contracts.crawling import RetainRequest
 from srpitp_contracts.matching import Match, MatchWithSightings
+from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import ServiceName
 from srpitp_servicekit.mongo import Session
 from srpitp_servicekit.outbox import Outbox
@@ -18,8 +29,9 @@ from srpitp_servicekit.outbox import Outbox
 class Noting:
     """Adds matches, and tells of them what is to be told."""
 
-    def __init__(self, store: MatcherStore, outbox: Outbox) -> None:
+    def __init__(self, store: MatcherStore, suppression: Suppression, outbox: Outbox) -> None:
         self._store = store
+        self._suppression = suppression
         self._outbox = outbox
 
     async def note(self, match: Match) -> None:
@@ -32,7 +44,9 @@ class Noting:
         await self._store.transaction(work)
 
     async def settle(self, session: Session, match: Match) -> Match:
-        """Retain the image of a match that is in the store, and alert its owner if that is due.
+        """Do what is due for a match that is in the store: suppress it, or alert its owner.
+
+        Its image is retained in any case.
 
         Parameters
         ----------
@@ -47,7 +61,15 @@ class Noting:
             As it is in the store now.
         """
         await self._retain(session, match)
-        return await self.write(session, match, with_first_decision(match))
+        return await self.judge(session, match, utc_now())
+
+    async def judge(self, session: Session, match: Match, at: datetime) -> Match:
+        """Suppress a match for which there is a reason at a moment, or end its suppression."""
+        after = with_first_decision(match)
+        if is_open_to_suppression(after):
+            reason = await self._suppression.reason(session, after, at)
+            after = judged(after, reason, at=at)
+        return await self.write(session, match, after)
 
     async def write(self, session: Session, before: Match, after: Match) -> Match:
         """Write what was decided of a match, and tell its owner what is due then."""

@@ -50,6 +50,9 @@ class Settings(RunSettings):
     index_stale_seconds: float = Field(
         default=15, gt=0, description="without a look at the store the service is not ready"
     )
+    exclusions_limit: int = Field(
+        default=1000, ge=1, description="images that match too much: each match is held to them"
+    )
     image_max_bytes: int = Field(
         default=50 * 2**20, ge=1, description="of an image that is searched for"
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from services.matcher.run_store import RUN_INDEXES
+from services.matcher.suppression_store import SUPPRESSED_INDEX, SUPPRESSION_INDEXES
 from srpitp_contracts.crawling import Sighting
 from srpitp_contracts.matching import Match, MatchWithSightings
 from srpitp_contracts.names import Collection
@@ -30,12 +31,14 @@ from srpitp_servicekit.paging import find_page
 INDEXES: Indexes = {
     **OUTBOX_INDEXES,
     **RUN_INDEXES,
+    **SUPPRESSION_INDEXES,
     Collection.MATCHES: [
         IndexModel([("owner_id", ASCENDING), ("_id", ASCENDING)], name="shard_key"),
         IndexModel([("owner_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("state", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("detected_id", ASCENDING)]),
         IndexModel([("protected_id", ASCENDING)]),
+        SUPPRESSED_INDEX,
     ],
 }
 
@@ -78,9 +81,12 @@ class MatcherStore:
         stored = await self._matches.find_one(key, session=session)
         return from_document(Match, stored) if stored else match
 
-    async def match(self, id_: str, *, session: Session | None = None) -> Match | None:
-        """Return a match, whoever owns it."""
-        document = await self._matches.find_one({"_id": id_}, session=session)
+    async def match(
+        self, id_: str, *, owner_id: str | None = None, session: Session | None = None
+    ) -> Match | None:
+        """Return a match, whoever owns it; it is found sooner by its owner."""
+        query = {"_id": id_} | ({"owner_id": owner_id} if owner_id else {})
+        document = await self._matches.find_one(query, session=session)
         return from_document(Match, document) if document else None
 
     async def match_with_sightings(self, match: Match) -> MatchWithSightings:

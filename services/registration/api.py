@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from services.registration.allowance_api import router as allowance_router
 from services.registration.owners import OwnerService, owner_for
 from services.registration.service import ImageService
 from services.registration.settings import Settings
@@ -19,6 +20,7 @@ from srpitp_contracts.registration import (
     Key,
     KeyRequest,
     Owner,
+    OwnerChange,
     OwnerRequest,
     ProtectedImage,
     ProtectionPeriod,
@@ -30,6 +32,7 @@ from srpitp_servicekit.problems import InvalidRequestError, responses
 from srpitp_servicekit.uploads import Form, is_form, received_form
 
 router = APIRouter()
+router.include_router(allowance_router)
 
 Details = TypeVar("Details", bound=ImageDetails)
 
@@ -99,6 +102,14 @@ async def list_owners(
 async def get_owner(owner_id: Identifier, owners: Owners, caller: ReaderCaller) -> Owner:
     """Show an owner."""
     return await owners.owner(owner_id, caller)
+
+
+@router.patch("/owners/{owner_id}", tags=["owners"], responses=responses(404))
+async def change_owner(
+    owner_id: Identifier, change: OwnerChange, owners: Owners, caller: OwnerCaller
+) -> Owner:
+    """Change of which matches an owner is alerted; a field that is left out stays as it is."""
+    return await owners.change_owner(owner_id, change, caller)
 
 
 @router.post("/owners/{owner_id}/keys", status_code=201, tags=["keys"], responses=responses(404))

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from services.registration.allowance_store import ALLOWANCE_INDEXES, AllowanceStore
+from services.registration.allowances import AllowanceService
 from services.registration.api import router
 from services.registration.owners import OwnerService
 from services.registration.service import ImageService
@@ -24,12 +26,13 @@ from srpitp_servicekit.server import serve
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Wire the registration service."""
     settings = settings or Settings()
+    indexes = {**INDEXES, **ALLOWANCE_INDEXES}
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         """Open the store, the peers and the way out, then tell the matcher; close in reverse."""
         async with (
-            open_database(settings, INDEXES, service=ServiceName.REGISTRATION) as db,
+            open_database(settings, indexes, service=ServiceName.REGISTRATION) as db,
             open_peers(settings) as peers,
             guarded_client(AddressPolicy(settings.egress_allow)) as web,
         ):
@@ -39,6 +42,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.settings = settings
             app.state.authenticator = Authenticator(db, settings)
             app.state.owners = OwnerService(store)
+            app.state.allowances = AllowanceService(
+                store,
+                AllowanceStore(db, outbox),
+                at_most=settings.allowances_per_owner,
+                wake=outbox.wake,
+            )
             app.state.service = ImageService(
                 store,
                 BlobStore(settings.data_dir),

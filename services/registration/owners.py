@@ -4,7 +4,15 @@ from services.registration.store import RegistrationStore
 from srpitp_contracts.identifiers import random_id
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.pages import Page
-from srpitp_contracts.registration import IssuedKey, Key, KeyRequest, Owner, OwnerRequest, Scope
+from srpitp_contracts.registration import (
+    IssuedKey,
+    Key,
+    KeyRequest,
+    Owner,
+    OwnerChange,
+    OwnerRequest,
+    Scope,
+)
 from srpitp_servicekit.auth import Caller, hash_secret, new_secret
 from srpitp_servicekit.idempotency import IdempotencyKeyReusedError
 from srpitp_servicekit.problems import InvalidRequestError, NotAllowedError, NotFoundError
@@ -47,6 +55,12 @@ class OwnerService:
         if owner is None:
             raise NotFoundError("There is no such owner.")
         return owner
+
+    async def change_owner(self, owner_id: str, change: OwnerChange, caller: Caller) -> Owner:
+        """Change of what an owner is alerted, from the next match on."""
+        if acts_for(caller, owner_id):
+            await self._store.change_owner(owner_id, change)
+        return await self.owner(owner_id, caller)
 
     async def owners(self, *, limit: int, cursor: str | None) -> Page[Owner]:
         """List all owners."""

@@ -13,6 +13,7 @@ from srpitp_contracts.problems import ProblemCode
 from srpitp_contracts.registration import (
     Key,
     Owner,
+    OwnerChange,
     ProtectedImage,
     ProtectionPeriod,
     ProtectionStatus,
@@ -110,6 +111,11 @@ class RegistrationStore:
     async def owners(self, *, limit: int, cursor: str | None) -> Page[Owner]:
         """List owners."""
         return await find_page(self._owners, {}, Owner, limit=limit, cursor=cursor)
+
+    async def change_owner(self, owner_id: str, change: OwnerChange) -> None:
+        """Change an owner; what is not set in ``change`` stays as it is."""
+        if fields := change.model_dump(mode="json", exclude_none=True):
+            await self._owners.update_one({"_id": owner_id}, {"$set": fields})
 
     async def add_key(self, key: Key, hashed_secret: str) -> None:
         """Add a key."""

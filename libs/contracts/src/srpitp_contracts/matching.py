@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from srpitp_contracts.crawling import Sighting
 from srpitp_contracts.events import EventType
@@ -164,6 +164,35 @@ class UndoRequest(Model):
     """Why a decision is undone."""
 
     note: Annotated[str, Field(max_length=2000)] = ""
+
+
+class ExclusionRequest(Model):
+    """An image that matches too much: name it by a match, by its id or by its bytes."""
+
+    match_id: Identifier | None = None
+    detected_id: Identifier | None = None
+    digest: Digest | None = Field(
+        default=None, description="if no such image is known, these very bytes are excluded only"
+    )
+    note: Annotated[str, Field(max_length=2000)] = ""
+
+    @model_validator(mode="after")
+    def _names_one(self) -> "ExclusionRequest":
+        if len([one for one in (self.match_id, self.detected_id, self.digest) if one]) != 1:
+            raise ValueError("name one image: by match_id, detected_id or digest")
+        return self
+
+
+class Exclusion(Model):
+    """An image that matches too much; what is like it on a site alerts nobody."""
+
+    id: Identifier
+    digest: Digest
+    detected_id: Identifier | None = Field(description="null if only its bytes are known")
+    image_address: str | None
+    note: str
+    created_by: str
+    created_at: UtcTime
 
 
 class Limits(Model):

@@ -30,6 +30,7 @@ class Collection(StrEnum):
 
     OWNERS = "owners"
     API_KEYS = "api_keys"
+    ALLOWANCES = "allowances"
     REGISTRY = "registry"
     PROTECTED = "protected"
     SITES = "sites"
@@ -39,6 +40,8 @@ class Collection(StrEnum):
     DESCRIPTIONS = "descriptions"
     SIGHTINGS = "sightings"
     MATCHES = "matches"
+    EXCLUSIONS = "exclusions"
+    JUDGEMENTS = "judgements"
     SUBSCRIPTIONS = "subscriptions"
     ALERTS = "alerts"
     DELIVERIES = "deliveries"
@@ -69,6 +72,7 @@ WRITERS: Mapping[Collection, frozenset[Writer]] = MappingProxyType(
     {
         Collection.OWNERS: frozenset({ServiceName.REGISTRATION}),
         Collection.API_KEYS: frozenset({ServiceName.REGISTRATION}),
+        Collection.ALLOWANCES: frozenset({ServiceName.REGISTRATION}),
         Collection.REGISTRY: frozenset({ServiceName.REGISTRATION}),
         Collection.PROTECTED: frozenset({ServiceName.REGISTRATION, JobName.SPARK}),
         Collection.SITES: frozenset({ServiceName.CRAWLER}),
@@ -80,6 +84,8 @@ WRITERS: Mapping[Collection, frozenset[Writer]] = MappingProxyType(
         ),
         Collection.SIGHTINGS: frozenset({ServiceName.CRAWLER}),
         Collection.MATCHES: frozenset({ServiceName.MATCHER, JobName.SPARK}),
+        Collection.EXCLUSIONS: frozenset({ServiceName.MATCHER}),
+        Collection.JUDGEMENTS: frozenset({ServiceName.MATCHER}),
         Collection.SUBSCRIPTIONS: frozenset({ServiceName.NOTIFICATION}),
         Collection.ALERTS: frozenset({ServiceName.NOTIFICATION}),
         Collection.DELIVERIES: frozenset({ServiceName.NOTIFICATION}),
@@ -90,9 +96,9 @@ WRITERS: Mapping[Collection, frozenset[Writer]] = MappingProxyType(
     }
 )
 """The one place that says who writes what. All services read ``api_keys`` to know their callers;
-the matcher reads ``protected``, ``detected``, ``descriptions``, ``sightings`` and, for their alert
-policy, ``owners``. A Spark job adds matches, says of detected images that they were compared, and
-describes images anew."""
+the matcher reads ``protected``, ``detected``, ``descriptions``, ``sightings``, ``allowances`` and,
+for their alert policy, ``owners``. A Spark job adds matches, says of detected images that they were
+compared, and describes images anew."""
 
 UNTAGGED = "untagged"
 """The tag of an image that no classifier has looked at."""
