@@ -7,6 +7,7 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from services.matcher.api import router
+from services.matcher.bulk import BulkReview
 from services.matcher.exclusions import ExclusionService
 from services.matcher.images import ImageStore
 from services.matcher.judging import Judging
@@ -14,6 +15,7 @@ from services.matcher.launchers import Launcher
 from services.matcher.launching import launcher_of, running_runs
 from services.matcher.matching import Matching
 from services.matcher.noting import Noting
+from services.matcher.review_store import ReviewStore
 from services.matcher.reviews import ReviewService
 from services.matcher.service import MatcherService
 from services.matcher.settings import Settings
@@ -56,7 +58,9 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
             noting = Noting(store, Suppression(suppressing), outbox)
             judging = Judging(store, suppressing, noting)
             app.state.service = MatcherService(store, matching, noting)
-            app.state.reviews = ReviewService(store, noting)
+            waiting = ReviewStore(db)
+            app.state.reviews = ReviewService(store, waiting, noting)
+            app.state.bulk = BulkReview(waiting, app.state.reviews)
             app.state.judging = judging
             app.state.exclusions = ExclusionService(
                 store, suppressing, judging, at_most=settings.exclusions_limit

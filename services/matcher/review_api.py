@@ -2,12 +2,22 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
+from services.matcher.bulk import BulkReview
 from services.matcher.reviews import ReviewService
-from srpitp_contracts.matching import MatchWithSightings, ReviewRequest, UndoRequest
+from srpitp_contracts.matching import (
+    BulkReviewOutcome,
+    BulkReviewRequest,
+    MatchWithSightings,
+    ReviewItem,
+    ReviewRequest,
+    UndoRequest,
+)
 from srpitp_contracts.model import Identifier
+from srpitp_contracts.pages import Page
 from srpitp_servicekit.auth import ReviewerCaller
+from srpitp_servicekit.paging import Cursor, Limit
 from srpitp_servicekit.problems import responses
 
 router = APIRouter()
@@ -18,7 +28,43 @@ def _reviews(request: Request) -> ReviewService:
     return reviews
 
 
+def _bulk(request: Request) -> BulkReview:
+    bulk: BulkReview = request.app.state.bulk
+    return bulk
+
+
+Bulk = Annotated[BulkReview, Depends(_bulk)]
 Reviews = Annotated[ReviewService, Depends(_reviews)]
+
+
+@router.get("/review", tags=["reviews"], responses=responses())
+async def list_review_queue(
+    reviews: Reviews,
+    _: ReviewerCaller,
+    owner_id: Annotated[Identifier | None, Query()] = None,
+    protected_id: Annotated[Identifier | None, Query()] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Page[ReviewItem]:
+    """List the detected images that wait for a reviewer, each with all that it may show.
+
+    The nearest come first, and so do the candidates of each.
+    """
+    return await reviews.queue(
+        owner_id=owner_id, protected_id=protected_id, limit=limit, cursor=cursor
+    )
+
+
+@router.post("/reviews", tags=["reviews"], responses=responses())
+async def review_many(
+    request: BulkReviewRequest, bulk: Bulk, caller: ReviewerCaller
+) -> BulkReviewOutcome:
+    """Confirm or reject everything in review that meets all conditions that are given.
+
+    Send the same request again while there are `more`, or when no answer came: what was decided
+    is not decided twice.
+    """
+    return await bulk.review(request, caller)
 
 
 @router.post("/matches/{match_id}/review", tags=["reviews"], responses=responses(404, 409))

@@ -7,6 +7,7 @@ It owns ``matches``; it reads ``protected`` and ``owners`` (registration's), ``d
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
+from services.matcher.review_store import REVIEW_INDEX
 from services.matcher.run_store import RUN_INDEXES
 from services.matcher.suppression_store import SUPPRESSED_INDEX, SUPPRESSION_INDEXES
 from srpitp_contracts.crawling import Sighting
@@ -39,6 +40,7 @@ INDEXES: Indexes = {
         IndexModel([("detected_id", ASCENDING)]),
         IndexModel([("protected_id", ASCENDING)]),
         SUPPRESSED_INDEX,
+        REVIEW_INDEX,
     ],
 }
 

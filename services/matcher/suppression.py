@@ -30,9 +30,8 @@ def covers(allowance: Allowance, shown: Shown) -> bool:
     """Return whether an allowance covers a page; of which image and when is not asked here."""
     if not place_of(allowance.kind, allowance.value, allowance.on).holds(shown.page_address):
         return False
-    if allowance.kind is not AllowanceKind.UPLOADER:
-        return True
-    return shown.uploader is not None and _name(shown.uploader) == _name(allowance.value)
+    by_name = allowance.kind is AllowanceKind.UPLOADER
+    return not by_name or same_name(shown.uploader, allowance.value)
 
 
 def in_force(allowances: Sequence[Allowance], match: Match, at: datetime) -> list[Allowance]:
@@ -133,6 +132,11 @@ class Suppression:
         return self._excluded.like(picture)
 
 
+def same_name(one: str | None, other: str) -> bool:
+    """Return whether a page states a name; capitals make another one."""
+    return one is not None and _name(one) == _name(other)
+
+
 def _name(value: str) -> str:
-    """Return a name without the differences that nobody sees; capitals make another name."""
+    """Return a name without the differences that nobody sees."""
     return " ".join(unicodedata.normalize("NFC", value).split())

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from srpitp_contracts.crawling import Sighting
 from srpitp_contracts.events import EventType
 from srpitp_contracts.model import Digest, Identifier, Model, UtcTime
+from srpitp_contracts.places import read_site
 
 
 class Verdict(StrEnum):
@@ -164,6 +165,62 @@ class UndoRequest(Model):
     """Why a decision is undone."""
 
     note: Annotated[str, Field(max_length=2000)] = ""
+
+
+class ReviewItem(Model):
+    """A detected image that waits for a reviewer, with every photo that it may show."""
+
+    detected_id: Identifier
+    detected_digest: Digest
+    detected_tag: str
+    image_address: str
+    candidates: list[Match] = Field(description="of all owners, the nearest first")
+    sightings: list[Sighting] = Field(description="the first hundred pages that show it")
+
+
+class BulkReviewRequest(Model):
+    """A reviewer's decision on all that is in review and meets every condition that is given."""
+
+    decision: ReviewDecision
+    note: Annotated[str, Field(max_length=2000)] = ""
+    page_address: Annotated[str, Field(max_length=2000)] | None = Field(
+        default=None, description="shown on this page"
+    )
+    site: Annotated[str, Field(max_length=2000)] | None = Field(
+        default=None, description="shown on this host or its subdomains", examples=["example.org"]
+    )
+    uploader: Annotated[str, Field(max_length=2000)] | None = Field(
+        default=None, description="a page states this uploader; with `site`, one of its pages"
+    )
+    owner_id: Identifier | None = Field(default=None, description="a photo of this owner's")
+    protected_id: Identifier | None = None
+    detected_id: Identifier | None = None
+    nearer_than: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="by `decision_distance`"
+    )
+    found_before: UtcTime | None = Field(
+        default=None, description="so that asking again does not take in what came since"
+    )
+    limit: Annotated[int, Field(ge=1, le=500)] = Field(
+        default=100, description="matches at most; ask again while there are `more`"
+    )
+
+    @model_validator(mode="after")
+    def _names_something(self) -> "BulkReviewRequest":
+        conditions = set(type(self).model_fields) - {"decision", "note", "found_before", "limit"}
+        if all(getattr(self, name) is None for name in conditions):
+            raise ValueError(f"give at least one of {', '.join(sorted(conditions))}")
+        if self.site is not None:
+            read_site(self.site)
+        return self
+
+
+class BulkReviewOutcome(Model):
+    """What came of a decision on many matches."""
+
+    decided: int
+    skipped: int = Field(description="not in review any more when it was their turn")
+    more: bool = Field(description="whether others meet the conditions: send the same again")
 
 
 class ExclusionRequest(Model):
