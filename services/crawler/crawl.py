@@ -29,6 +29,7 @@ from services.crawler.intake import Intake
 from services.crawler.politeness import scrapy_settings
 from services.crawler.settings import Settings
 from services.crawler.spider import SiteSpider
+from services.crawler.telling import Telling
 from srpitp_contracts.names import ServiceName
 from srpitp_servicekit.blobs import BlobStore
 from srpitp_servicekit.egress import AddressPolicy
@@ -105,7 +106,8 @@ async def _crawl(reactor: Any, crawl_id: str, settings: Settings) -> None:
         open_database(settings, service=ServiceName.CRAWLER) as db,
         open_peers(settings) as peers,
     ):
-        store = FindingStore(db, ParentsOutbox(db, ServiceName.CRAWLER, peers))
+        telling = Telling(db, ParentsOutbox(db, ServiceName.CRAWLER, peers))
+        store = FindingStore(db, telling)
         found = await store.running_crawl(crawl_id)
         if found is None:
             raise CrawlFailedError("there is no such crawl under a lease")

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from services.crawler.state import AddressState, ImageState, PageState
+from services.crawler.telling import Telling
 from srpitp_contracts.crawling import (
     Crawl,
     CrawlCounts,
@@ -17,42 +18,25 @@ from srpitp_contracts.crawling import (
     Site,
 )
 from srpitp_contracts.fingerprints import Extraction
-from srpitp_contracts.matching import DetectedEvent
-from srpitp_contracts.names import Collection, ServiceName
+from srpitp_contracts.names import Collection
 from srpitp_servicekit.mongo import (
     Database,
+    Document,
     Session,
     from_document,
     to_document,
     transaction,
 )
-from srpitp_servicekit.outbox import Outbox
 
 S = TypeVar("S", bound=AddressState)
-
-MESSAGE_SUBJECT = "detected"
-
-
-def message_key(image: DetectedImage) -> str:
-    """Return the outbox key of a detected image.
-
-    With its time, since an image that expired and is found anew must be compared anew.
-    """
-    return f"{image.tag}/{image.id}/{image.first_seen.isoformat()}"
-
-
-def read_message_key(key: str) -> tuple[str, str]:
-    """Return the tag and the id of the detected image that a key tells of."""
-    tag, id_, _ = key.split("/")
-    return tag, id_
 
 
 class FindingStore:
     """What one crawl finds."""
 
-    def __init__(self, db: Database, outbox: Outbox) -> None:
+    def __init__(self, db: Database, telling: Telling) -> None:
         self._db = db
-        self._outbox = outbox
+        self._telling = telling
         self._sites = db[Collection.SITES]
         self._crawls = db[Collection.CRAWLS]
         self._states = db[Collection.CRAWL_STATE]
@@ -116,15 +100,17 @@ class FindingStore:
             is_new = result.upserted_id is not None
             if is_new:
                 await self._describe(image.id, extraction.description, session)
-                await self._tell_matcher(image, session)
+                await self._telling.of_new(image, session)
             else:
                 await self._touch(image.tag, image.id, image.last_seen, None, session)
-            await self._sight(sightings, session)
+            news = await self._sight(sightings, session)
+            if not is_new:
+                await self._telling.of_pages(image.tag, image.id, news, session)
             await self.save_state(state, session=session)
             return is_new
 
         is_new = await transaction(self._db, work)
-        self._outbox.wake()
+        self._telling.wake()
         return is_new
 
     async def see_again(
@@ -142,27 +128,20 @@ class FindingStore:
                 )
                 if not is_kept:
                     return False
-                await self._sight(sightings, session)
+                news = await self._sight(sightings, session)
+                await self._telling.of_pages(state.tag, state.detected_id, news, session)
             await self.save_state(state, session=session)
             return True
 
-        return await transaction(self._db, work)
+        is_kept = await transaction(self._db, work)
+        self._telling.wake()
+        return is_kept
 
     async def _describe(self, id_: str, packed: bytes | None, session: Session) -> None:
         if packed is not None:
             await self._descriptions.replace_one(
                 {"_id": id_}, {"packed": packed}, upsert=True, session=session
             )
-
-    async def _tell_matcher(self, image: DetectedImage, session: Session) -> None:
-        await self._outbox.add(
-            session,
-            to=ServiceName.MATCHER,
-            subject=MESSAGE_SUBJECT,
-            key=message_key(image),
-            path=f"/v1/detected/{image.id}",
-            body=DetectedEvent(tag=image.tag),
-        )
 
     async def _touch(
         self, tag: str, id_: str, at: datetime, expires_at: datetime | None, session: Session
@@ -176,7 +155,9 @@ class FindingStore:
         )
         return result.matched_count == 1
 
-    async def _sight(self, sightings: Sequence[Sighting], session: Session) -> None:
+    async def _sight(self, sightings: Sequence[Sighting], session: Session) -> list[Sighting]:
+        """Note where an image is seen; return what the matcher does not know yet."""
+        news = []
         for sighting in sightings:
             document = to_document(sighting)
             key = {name: document.pop(name) for name in ("image_id", "_id")}
@@ -186,6 +167,15 @@ class FindingStore:
             }
             changed = {name: value for name, value in document.items() if name not in kept}
             first = {name: value for name, value in document.items() if name in kept}
-            await self._sightings.update_one(
+            before = await self._sightings.find_one_and_update(
                 key, {"$set": changed, "$setOnInsert": first}, upsert=True, session=session
             )
+            if before is None or _names_another(before, sighting):
+                news.append(sighting)
+        return news
+
+
+def _names_another(before: Document, sighting: Sighting) -> bool:
+    """Return whether a page names another uploader than before."""
+    said, says = before["uploader"], sighting.uploader
+    return says is not None and (said is None or said["value"] != says.value)

@@ -195,6 +195,9 @@ class Intake:
         sightings = self._sightings(image.id, shown, state.last_modified)
         if await self._store.add_image(image, extraction, sightings, state):
             self._counted["images_new"] += 1
+        # Until now nothing referred to these bytes, so the expiry of another image with the same
+        # ones may have taken them away; from now on it will not.
+        await self._blobs.put(BlobKind.EVIDENCE, answer.body)
         return state
 
     async def _detected(

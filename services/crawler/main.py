@@ -3,15 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from fastapi import FastAPI
 
 from services.crawler.api import router
-from services.crawler.findings import MESSAGE_SUBJECT
 from services.crawler.runner import CrawlRunner
 from services.crawler.service import CrawlerService
 from services.crawler.settings import Settings
 from services.crawler.store import INDEXES, CrawlerStore
+from services.crawler.telling import MESSAGE_SUBJECT, Telling
 from srpitp_contracts.names import Collection, ServiceName
 from srpitp_servicekit.app import build_app
 from srpitp_servicekit.auth import Authenticator
@@ -40,9 +41,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             runner = CrawlRunner(store, DueQueue(db[Collection.CRAWLS], lease=lease), settings)
             blobs = BlobStore(settings.data_dir)
             policy = AddressPolicy(settings.egress_allow)
-            service = CrawlerService(store, blobs, policy, settings, runner.wake)
-            told = {MESSAGE_SUBJECT: service.note_compared}
+
+            async def note_compared(key: str, answer: Any) -> None:
+                await service.note_compared(key, answer)
+
+            told = {MESSAGE_SUBJECT: note_compared}
             outbox = Outbox(db, ServiceName.CRAWLER, peers, on_sent=told)
+            telling = Telling(db, outbox)
+            service = CrawlerService(store, telling, blobs, policy, settings, runner.wake)
             app.state.db = db
             app.state.authenticator = Authenticator(db, settings)
             app.state.service = service

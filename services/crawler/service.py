@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from services.crawler.addresses import absolute
-from services.crawler.findings import read_message_key
 from services.crawler.settings import Settings
 from services.crawler.store import CrawlerStore
+from services.crawler.telling import Telling, read_message_key
 from srpitp_contracts.crawling import (
     Crawl,
     CrawlCounts,
@@ -24,7 +24,7 @@ from srpitp_contracts.matching import MatchingOutcome
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.pages import Page
 from srpitp_servicekit.auth import Caller
-from srpitp_servicekit.blobs import BlobStore
+from srpitp_servicekit.blobs import BlobKind, BlobStore
 from srpitp_servicekit.egress import AddressPolicy
 from srpitp_servicekit.idempotency import IdempotencyKeyReusedError, id_for
 from srpitp_servicekit.problems import (
@@ -40,8 +40,8 @@ class CrawlerService:
 
     Parameters
     ----------
-    store, blobs
-        Where things are.
+    store, telling, blobs
+        Where things are, and who tells the matcher of them.
     policy
         Which addresses may be crawled.
     settings
@@ -53,12 +53,14 @@ class CrawlerService:
     def __init__(
         self,
         store: CrawlerStore,
+        telling: Telling,
         blobs: BlobStore,
         policy: AddressPolicy,
         settings: Settings,
         wake: Callable[[], None],
     ) -> None:
         self._store = store
+        self._telling = telling
         self._blobs = blobs
         self._policy = policy
         self._retention = settings.retention
@@ -168,7 +170,7 @@ class CrawlerService:
 
     async def retain(self, tag: str, id_: str) -> None:
         """Keep a detected image as evidence; one that has expired is gone, which is no error."""
-        await self._store.retain(tag, id_)
+        await self._telling.retain(tag, id_)
 
     async def note_compared(self, key: str, answer: Any) -> None:
         """Note what the matcher said of a detected image: kept as a match, or for a time.
@@ -178,9 +180,9 @@ class CrawlerService:
         """
         tag, id_ = read_message_key(key)
         if MatchingOutcome.model_validate(answer).matches:
-            await self._store.retain(tag, id_)
+            await self._telling.retain(tag, id_)
         else:
-            await self._store.note_searched(tag, id_, utc_now() + self._retention)
+            await self._telling.note_searched(tag, id_, utc_now() + self._retention)
 
     async def forget_one(self) -> bool:
         """Delete an image whose time is over, with its evidence; return whether there was one."""
@@ -190,8 +192,16 @@ class CrawlerService:
             return False
         forgotten = await self._store.forget(image, now)
         if forgotten and not await self._store.is_detected(image.digest):
-            await self._blobs.delete(image.evidence.storage_address)
+            await self._delete_evidence(image)
         return True
+
+    async def _delete_evidence(self, image: DetectedImage) -> None:
+        data = await self._blobs.get(image.evidence.storage_address)
+        await self._blobs.delete(image.evidence.storage_address)
+        # The same bytes may have been found elsewhere since that look. Here they are put back; a
+        # crawl sees to it when it commits after this look.
+        if data is not None and await self._store.is_detected(image.digest):
+            await self._blobs.put(BlobKind.EVIDENCE, data)
 
 
 def _crawl(site: Site, reason: CrawlReason, id_: str) -> Crawl:

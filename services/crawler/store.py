@@ -8,7 +8,6 @@ from srpitp_contracts.crawling import (
     CrawlState,
     DetectedImage,
     DetectedImageWithSightings,
-    DetectedState,
     Sighting,
     Site,
 )
@@ -193,23 +192,11 @@ class CrawlerStore:
         sightings = [from_document(Sighting, document) async for document in found]
         return DetectedImageWithSightings(**image.model_dump(), sightings=sightings)
 
-    async def note_searched(self, tag: str, id_: str, expires_at: datetime) -> None:
-        """Note that nothing matched an image, unless it is known to match by now."""
-        await self._detected.update_one(
-            {"tag": tag, "_id": id_, "state": str(DetectedState.WAITING)},
-            {"$set": {"state": str(DetectedState.SEARCHED), "expires_at": expires_at}},
-        )
-
-    async def retain(self, tag: str, id_: str) -> None:
-        """Keep an image as evidence for ever."""
-        await self._detected.update_one(
-            {"tag": tag, "_id": id_},
-            {"$set": {"state": str(DetectedState.MATCHED), "expires_at": None}},
-        )
-
     async def expired_image(self, now: datetime) -> DetectedImage | None:
         """Return an image whose time is over, if there is one."""
-        document = await self._detected.find_one({"expires_at": {"$lte": now}})
+        # The type is named since a partial index serves only queries that repeat its condition.
+        expired = {"expires_at": {"$lte": now, "$type": "date"}}
+        document = await self._detected.find_one(expired)
         return from_document(DetectedImage, document) if document else None
 
     async def forget(self, image: DetectedImage, now: datetime) -> bool:
