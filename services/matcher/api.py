@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from services.matcher.review_api import router as review_router
 from services.matcher.run_api import router as run_router
+from services.matcher.search_api import router as search_router
 from services.matcher.service import MatcherService
 from services.matcher.suppression_api import router as suppression_router
 from srpitp_contracts.matching import (
@@ -26,6 +27,7 @@ router = APIRouter()
 router.include_router(review_router)
 router.include_router(run_router)
 router.include_router(suppression_router)
+router.include_router(search_router)
 
 
 def _service(request: Request) -> MatcherService:

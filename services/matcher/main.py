@@ -17,6 +17,7 @@ from services.matcher.matching import Matching
 from services.matcher.noting import Noting
 from services.matcher.review_store import ReviewStore
 from services.matcher.reviews import ReviewService
+from services.matcher.searching import Search
 from services.matcher.service import MatcherService
 from services.matcher.settings import Settings
 from services.matcher.store import INDEXES, MatcherStore
@@ -65,6 +66,8 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
             app.state.exclusions = ExclusionService(
                 store, suppressing, judging, at_most=settings.exclusions_limit
             )
+            app.state.settings = settings
+            app.state.search = Search(peers, matching)
             app.state.unready = matching.index.unready
             async with (
                 matching.index.running(),

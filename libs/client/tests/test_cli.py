@@ -202,6 +202,24 @@ def test_review_without_being_asked(srpitp: Run, tmp_path: Path) -> None:
     assert states[f"{address}far.jpg"]["note"] == "no"
 
 
+def test_search(srpitp: Run, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "31.jpg").write_bytes(jpeg(photo(31)))
+    assert srpitp("protect", str(photos)).exit_code == 0
+    copy, other = tmp_path / "copy.jpg", tmp_path / "other.jpg"
+    copy.write_bytes(jpeg(photo(31)[20:, 30:], 50))
+    other.write_bytes(jpeg(photo(99)))
+    (found,) = objects(srpitp("search", str(copy), "--json"))
+    assert (found["title"], found["verdict"], found["confident"]) == ("31.jpg", "similar", False)
+    assert found["verification"]["alignment"]["inliers"] > 10
+    assert "31.jpg" in srpitp("search", str(copy)).stdout
+    assert "It shows none of the" in srpitp("search", str(other)).stdout
+    told = srpitp("thresholds")
+    assert "before a reviewer: nearness up to" in told.stdout
+    assert json.loads(srpitp("thresholds", "--json").stdout)["preset"] == "budget"
+
+
 def test_webhooks(srpitp: Run) -> None:
     with webhook(204) as address:
         (made,) = objects(srpitp("webhooks", "add", address, "--json"))

@@ -9,6 +9,8 @@ from srpitp_contracts.matching import (
     MatchWithSightings,
     ReviewDecision,
     ReviewRequest,
+    SearchResult,
+    Thresholds,
 )
 from srpitp_contracts.names import ServiceName
 
@@ -52,3 +54,26 @@ class Matches:
             MatchWithSightings,
             body=ReviewRequest(decision=decision, note=note),
         )
+
+    def search(self, data: bytes, *, name: str = "image") -> SearchResult:
+        """Compare an image with all protected ones; for reviewers. Nothing of it is kept.
+
+        Parameters
+        ----------
+        data
+            The bytes of its file.
+        name
+            Of the file.
+
+        Raises
+        ------
+        ApiError
+            An ``image_...`` code says why an image is refused.
+        """
+        return self._connection.post(
+            _SERVICE, "/search", SearchResult, files={"file": (name, data)}
+        )
+
+    def thresholds(self) -> Thresholds:
+        """Show which thresholds are in force, and why; for reviewers."""
+        return self._connection.get(_SERVICE, "/thresholds", Thresholds)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from srpitp.cli import alerting, crawling, matching, registration
+from srpitp.cli import alerting, crawling, matching, registration, searching
 from srpitp.cli.access import DEFAULT_DATA_DIR, Access
 from srpitp.cli.output import complain
 from srpitp.cli.up import up
@@ -60,5 +60,7 @@ app.add_typer(crawling.sites, name="sites")
 app.command()(crawling.crawl)
 app.command()(matching.matches)
 app.command()(matching.review)
+app.command()(searching.search)
+app.command()(searching.thresholds)
 app.add_typer(alerting.webhooks, name="webhooks")
 app.command()(alerting.alerts)
