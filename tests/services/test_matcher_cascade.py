@@ -176,8 +176,7 @@ async def test_tags_in_common_make_pairs_meet(world: World) -> None:
     for name, of in {"meets": ("scenic", "people"), "misses": ("scenic", "other")}.items():
         image = await detect(world, name, cat[::2, ::2], tags=tags(*of))
         late[name] = image
-        found = await world.tell("detected", image)
-        assert bool(found) == (name == "meets")
+        assert bool(await world.tell("detected", image)) == (name == "meets")
     [found] = await tell_protected(world, "cat", "animal")
     match = await world.match(found)
     assert (match["detected_id"], match["tag"]) == (late["meets"], "people")
