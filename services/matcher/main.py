@@ -23,6 +23,7 @@ from services.matcher.settings import Settings
 from services.matcher.store import INDEXES, MatcherStore
 from services.matcher.suppression import Suppression
 from services.matcher.suppression_store import SuppressionStore
+from services.matcher.untold import Untold
 from srpitp_contracts.names import ServiceName
 from srpitp_servicekit.app import build_app
 from srpitp_servicekit.auth import Authenticator
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
                 matching.index.running(),
                 outbox.running(),
                 judging.running(),
+                Untold(store, noting).running(),
                 running_runs(db, settings, launcher or launcher_of(settings)) as runs,
             ):
                 app.state.runs = runs

@@ -4,7 +4,7 @@ It owns ``matches``; it reads ``protected`` and ``owners`` (registration's), ``d
 ``sightings`` (the crawler's).
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from services.matcher.review_store import REVIEW_INDEX
@@ -41,6 +41,9 @@ INDEXES: Indexes = {
         IndexModel([("protected_id", ASCENDING)]),
         SUPPRESSED_INDEX,
         REVIEW_INDEX,
+        IndexModel(
+            [("untold", ASCENDING)], name="untold", partialFilterExpression={"untold": True}
+        ),
     ],
 }
 
@@ -82,6 +85,20 @@ class MatcherStore:
         )
         stored = await self._matches.find_one(key, session=session)
         return from_document(Match, stored) if stored else match
+
+    async def untold(self) -> AsyncIterator[Match]:
+        """Yield the matches that a job added, and of which nobody was told yet."""
+        async for document in self._matches.find({"untold": True}):
+            yield from_document(Match, document)
+
+    async def take_untold(self, session: Session, match: Match) -> Match | None:
+        """Mark a match as told of; return it as it is in the store, or None if it was already."""
+        document = await self._matches.find_one_and_update(
+            {"owner_id": match.owner_id, "_id": match.id, "untold": True},
+            {"$unset": {"untold": ""}},
+            session=session,
+        )
+        return from_document(Match, document) if document else None
 
     async def match(
         self, id_: str, *, owner_id: str | None = None, session: Session | None = None

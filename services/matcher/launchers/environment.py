@@ -7,13 +7,14 @@ from services.matcher.run_settings import RunSettings
 
 JOB_SETTINGS = (
     "mongodb_database",
-    "mongodb_timeout_seconds",
     "matching_mode",
+    "alarm_budget",
+    "review_budget",
     "match_threshold",
-    "match_candidates",
+    "match_points_limit",
     "log_level",
 )
-"""The settings that jobs share with the matcher; none of them is a secret."""
+"""The matcher's settings that its jobs have too; none of them is a secret."""
 
 
 def job_environment(settings: RunSettings) -> dict[str, str]:

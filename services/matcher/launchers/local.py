@@ -32,11 +32,15 @@ _CAN_FIND = (
 
 def missing_for_spark() -> str | None:
     """Return what this machine lacks to run Spark jobs."""
-    if importlib.util.find_spec("spark") is None or importlib.util.find_spec("pyspark") is None:
-        return "The Spark jobs are not installed here."
     home = os.environ.get("JAVA_HOME")
-    if not (shutil.which("java") or (home and (Path(home) / "bin" / "java").exists())):
-        return "Spark needs Java 17 or newer, and there is none on this machine."
+    java = Path(home, "bin", "java") if home else shutil.which("java")
+    if java is None or not Path(java).exists():
+        return (
+            "Spark jobs need Java 17 or newer, which is missing here: install Debian's "
+            "openjdk-17-jre-headless, then run 'make spark'."
+        )
+    if importlib.util.find_spec("pyspark") is None:
+        return "Spark jobs need PySpark, which is missing here: run 'make spark'."
     return None
 
 

@@ -14,6 +14,7 @@ PART_OF = "app.kubernetes.io/part-of"
 RUN_ANNOTATION = "srpitp.io/run"
 
 _DATA_FOLDER = "/data"
+_LOCAL_FOLDER = "/var/data/spark-local"
 _SPARK_USER = 185  # of the image: nobody else needs it, and no root
 _MAIN_FILES = {RunKind.MATCH: "match_job.py", RunKind.FINGERPRINT: "fingerprint_job.py"}
 _SPARK_CONF = {
@@ -121,7 +122,8 @@ def _pod(run: Run, settings: RunSettings, component: str) -> Manifest:
 
 def _environment(settings: RunSettings) -> list[Manifest]:
     secret = {"name": settings.spark_mongodb_secret, "key": settings.spark_mongodb_secret_key}
-    plain = job_environment(settings) | {"SRPITP_DATA_DIR": _DATA_FOLDER}
+    folders = {"SRPITP_DATA_DIR": _DATA_FOLDER, "SRPITP_SPARK_DIR": f"{_LOCAL_FOLDER}/srpitp"}
+    plain = job_environment(settings) | folders
     return [
         {"name": "SRPITP_MONGODB_URI", "valueFrom": {"secretKeyRef": secret}},
         *({"name": name, "value": value} for name, value in sorted(plain.items())),
@@ -140,7 +142,7 @@ def _volumes(settings: RunSettings) -> list[Manifest]:
 
 
 def _mounts(settings: RunSettings) -> list[Manifest]:
-    mounts: list[Manifest] = [{"name": "spark-local-dir-1", "mountPath": "/var/data/spark-local"}]
+    mounts: list[Manifest] = [{"name": "spark-local-dir-1", "mountPath": _LOCAL_FOLDER}]
     if settings.spark_data_claim:
         mounts.append({"name": "data", "mountPath": _DATA_FOLDER, "readOnly": True})
     return mounts
