@@ -1,0 +1,88 @@
+"""Compare detected images with all protected ones: ``python -m spark.match_job --run ID``.
+
+Everything else is in the run's document and in the environment (see `spark.settings`).
+"""
+
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from spark.jobs import Task, collected, main, said
+from spark.matching import match_images
+from spark.outcome import Outcome
+from spark.ranges import cut, packed
+from spark.settings import Settings
+from spark.shards import open_protected
+from spark.store import Store, in_force, in_some, open_store
+from spark.sweep import Sweep
+from srpitp_contracts.model import utc_now
+from srpitp_contracts.names import Collection
+from srpitp_contracts.runs import Run
+from srpitp_matching import DETECTED_FIELDS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+__all__ = ["match", "plan", "task_of", "wanted_images"]
+
+
+def plan(run: Run, store: Store, settings: Settings) -> Sweep:
+    """Decide how the protected images are divided, and as of when they are protected."""
+    moment = utc_now()
+    has_points = not store.is_more_than(
+        Collection.PROTECTED, in_force(moment), settings.match_points_limit
+    )
+    counts = store.counts(Collection.PROTECTED)
+    # Points are shared out among images that have them in common: only one part sees them all.
+    size = sum(counts.values()) + 1 if has_points else settings.spark_shard_images
+    shards = tuple(tuple(shard) for shard in packed(counts, size))
+    return Sweep(run.id, run.attempts, settings, moment, shards, has_points, run.all_tags)
+
+
+def wanted_images(run: Run) -> dict[str, Any]:
+    """Return what finds the detected images that a run looks at."""
+    condition: dict[str, Any] = {}
+    if run.since is not None:
+        condition["first_seen"] = {"$gte": run.since}
+    if run.tags:
+        among = {"$in": list(run.tags)}
+        condition["$or"] = [{"tag": among}, {"tags.tag": among}]
+    return condition
+
+
+def match(spark: "SparkSession", run: Run, store: Store, settings: Settings) -> Outcome:
+    """Match all images of a run, and write what is found."""
+    from spark.source import read_documents
+
+    sweep = plan(run, store, settings)
+    detected = read_documents(
+        spark,
+        sweep.address,
+        Collection.DETECTED,
+        cut(store.counts(Collection.DETECTED), settings.spark_task_images),
+        condition=wanted_images(run),
+        fields=DETECTED_FIELDS,
+    )
+    try:
+        return collected(detected, task_of(sweep))
+    finally:
+        shutil.rmtree(sweep.folder, ignore_errors=True)  # where executors are on this machine
+
+
+def task_of(sweep: Sweep) -> Task:
+    """Return what matches the images of one partition."""
+
+    def task(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+        from spark.source import decoded
+
+        documents = (document for batch in batches for document in decoded(batch))
+        with open_store(sweep.address) as store:
+            for some in in_some(documents, sweep.settings.spark_batch_images):
+                yield said(match_images(some, open_protected(store, sweep), store, sweep))
+
+    return task
+
+
+if __name__ == "__main__":
+    main("Compare detected images with all protected ones.", match)

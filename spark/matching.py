@@ -1,0 +1,138 @@
+"""What a task of a match run does: the whole cascade for a batch of detected images.
+
+The protected images are scanned for all of a batch at once; then the local features of the few
+that came near are read, and decide. What is decided is the live engine's business as well, so all
+of that is in ``srpitp_matching``.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from spark.outcome import Outcome, fault
+from spark.shards import Protected
+from spark.store import Document, Store
+from spark.sweep import Sweep
+from srpitp_contracts.matching import Match, MatchingMode
+from srpitp_contracts.runs import ImageFault, RunCounts
+from srpitp_fingerprint import Description, LocalFeatures
+from srpitp_matching import (
+    DetectedFacts,
+    Judged,
+    Looked,
+    ProtectedFacts,
+    description_of,
+    features_of,
+    judge,
+    look_through,
+    match_of,
+)
+
+__all__ = ["match_images"]
+
+
+class _Detected(NamedTuple):
+    """An image that is looked for."""
+
+    facts: DetectedFacts
+    picture: Description
+
+
+def match_images(
+    documents: Sequence[Document], protected: Protected, store: Store, sweep: Sweep
+) -> Outcome:
+    """Match detected images, and write what was found; again it comes to the same.
+
+    Parameters
+    ----------
+    documents
+        Of ``detected``, with `srpitp_matching.DETECTED_FIELDS` at least.
+    protected, store, sweep
+    """
+    images, faults = _read(documents, store, sweep)
+    asked = [(image.picture, None if sweep.all_tags else image.facts.tags) for image in images]
+    looked = look_through(protected.parts, asked, protected.rules)
+    matches, lost = _decide(images, looked, protected, store, sweep)
+    new = store.add_matches(matches)
+    _note_compared([image.facts for image in images], matches, store, sweep)
+    counts = RunCounts(
+        images=len(documents),
+        pairs=sum(of.pairs for of in looked),
+        candidates=sum(len(of.wanted) for of in looked),
+        matches=len(matches),
+        new_matches=new,
+        lost_by_tags=lost,
+        errors=len(faults),
+    )
+    return Outcome(counts=counts, faults=faults)
+
+
+def _read(
+    documents: Sequence[Document], store: Store, sweep: Sweep
+) -> tuple[list[_Detected], list[ImageFault]]:
+    settings = sweep.settings
+    described = settings.matching_mode is not MatchingMode.PAPER
+    packed = store.descriptions(of["_id"] for of in documents) if described else {}
+    images, faults = [], []
+    for document in documents:
+        id_ = document["_id"]
+        try:
+            picture = description_of(
+                document, packed.get(id_), profile=settings.fingerprint_profile
+            )
+            images.append(_Detected(DetectedFacts.of(document), picture))
+        except (KeyError, TypeError, ValueError) as error:
+            faults.append(fault(id_, error))
+    return images, faults
+
+
+def _decide(
+    images: Sequence[_Detected],
+    looked: Sequence[Looked],
+    protected: Protected,
+    store: Store,
+    sweep: Sweep,
+) -> tuple[list[Match], int]:
+    """Judge what was found; return the matches, and how many of them tags would have hidden."""
+    wanted = {id_ for of in looked for id_ in of.wanted}
+    facts = store.protected_facts(wanted, sweep.moment)
+    features = _features(facts, store)
+    judged = [
+        judge(image.picture, of, {id_: features.get(id_) for id_ in of.wanted}, protected.rules)
+        for image, of in zip(images, looked, strict=True)
+    ]
+    rest = {one.protected_id for of in judged for one in of} - facts.keys()
+    facts |= store.protected_facts(rest, sweep.moment)
+    pairs = [
+        (image.facts, facts[one.protected_id], one)
+        for image, of in zip(images, judged, strict=True)
+        for one in of
+        if one.protected_id in facts  # else it was deleted since
+    ]
+    matches = [_match(*pair, protected, sweep) for pair in pairs]
+    return matches, sum(set(of.tags).isdisjoint(it.tags) for of, it, _ in pairs)
+
+
+def _match(
+    detected: DetectedFacts,
+    found: ProtectedFacts,
+    judged: Judged,
+    protected: Protected,
+    sweep: Sweep,
+) -> Match:
+    return match_of(judged, found, detected, protected.rules, sweep.moment)
+
+
+def _features(facts: dict[str, ProtectedFacts], store: Store) -> dict[str, LocalFeatures | None]:
+    packed = store.descriptions(facts)
+    return {id_: features_of(id_, of.digest, packed.get(id_)) for id_, of in facts.items()}
+
+
+def _note_compared(
+    facts: Sequence[DetectedFacts], matches: Sequence[Match], store: Store, sweep: Sweep
+) -> None:
+    by_tag = defaultdict[str, list[str]](list)
+    for one in facts:
+        by_tag[one.tag].append(one.id)
+    matched = {match.detected_id for match in matches}
+    store.note_compared(by_tag, matched, sweep.moment + sweep.settings.retention)
