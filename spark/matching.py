@@ -6,7 +6,7 @@ of that is in ``srpitp_matching``.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from spark.outcome import Outcome, fault
@@ -94,15 +94,12 @@ def _decide(
     sweep: Sweep,
 ) -> tuple[list[Match], int]:
     """Judge what was found; return the matches, and how many of them tags would have hidden."""
-    wanted = {id_ for of in looked for id_ in of.wanted}
-    facts = store.protected_facts(wanted, sweep.moment)
-    features = _features(facts, store)
+    features = _features({id_ for of in looked for id_ in of.wanted}, store)
     judged = [
-        judge(image.picture, of, {id_: features.get(id_) for id_ in of.wanted}, protected.rules)
+        judge(image.picture, of, features, protected.rules)
         for image, of in zip(images, looked, strict=True)
     ]
-    rest = {one.protected_id for of in judged for one in of} - facts.keys()
-    facts |= store.protected_facts(rest, sweep.moment)
+    facts = store.protected_facts((one.protected_id for of in judged for one in of), sweep.moment)
     pairs = [
         (image.facts, facts[one.protected_id], one)
         for image, of in zip(images, judged, strict=True)
@@ -123,9 +120,9 @@ def _match(
     return match_of(judged, found, detected, protected.rules, sweep.moment)
 
 
-def _features(facts: dict[str, ProtectedFacts], store: Store) -> dict[str, LocalFeatures | None]:
-    packed = store.descriptions(facts)
-    return {id_: features_of(id_, of.digest, packed.get(id_)) for id_, of in facts.items()}
+def _features(wanted: Collection[str], store: Store) -> dict[str, LocalFeatures | None]:
+    packed = store.descriptions(wanted)
+    return {id_: features_of(id_, None, packed.get(id_)) for id_ in wanted}
 
 
 def _note_compared(

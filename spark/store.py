@@ -85,6 +85,10 @@ class Store:
             write_concern=WriteConcern("majority", j=True),
         )
 
+    def drop(self) -> None:
+        """Delete the whole database."""
+        self._db.client.drop_database(self._db.name)
+
     def collection(self, name: Collection) -> MongoCollection[Document]:
         """Give a collection to who reads or writes more of it than is here."""
         return self._db[name]
