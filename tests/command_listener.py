@@ -96,6 +96,9 @@ def _writes(name: str, command: Mapping[str, Any]) -> Iterator[Write]:
 def _against_write(write: Write, collection: Collection, key: Sequence[str]) -> Iterator[str]:
     named = _equalities(write.filter)
     missing = [part for part in key if part not in named]
+    if write.many and not write.upsert:
+        # Sent to the shards that have them: each listed value is a whole shard key.
+        missing = [part for part in missing if "$in" not in _operators(write.filter.get(part))]
     listed = write.many and not write.upsert and BROADCASTS.get(collection, frozenset()) & {*named}
     if missing and not listed:
         yield f"the filter {sorted(write.filter)} lacks {missing} of the shard key"
@@ -117,6 +120,10 @@ def _equalities(condition: Mapping[str, Any]) -> dict[str, Any]:
         elif not field.startswith("$"):
             pinned[field] = value
     return pinned
+
+
+def _operators(condition: Any) -> Mapping[str, Any]:
+    return condition if isinstance(condition, Mapping) else {}
 
 
 def _written(update: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ def delete(collection: str, q: dict[str, Any], limit: int) -> list[str]:
         update("protected", {"tag": "a", "_id": "1"}, {"tag": "a", "_id": "1", "title": "t"}),
         update("owners", {"name": "x"}),
         update("deliveries", {"subscription_id": "1", "state": "waiting"}, multi=True),
+        update("detected", {"tag": "a", "_id": {"$in": ["1", "2"]}, "state": "x"}, multi=True),
         delete("sightings", {"image_id": "1"}, 0),
         violations("insert", {"insert": "matches", "documents": [{"owner_id": "o", "_id": "1"}]}),
         violations(
@@ -55,6 +56,9 @@ def test_takes_what_a_cluster_takes(fine: list[str]) -> None:
         update("protected", {"tag": "a", "_id": "1"}, {"tag": "b", "title": "t"}),
         update("protected", {"tag": "a", "_id": "1"}, {"$unset": {"tag": ""}}),
         update("deliveries", {"state": "waiting"}, multi=True),
+        update("detected", {"tag": "a", "_id": {"$gte": "1"}}, multi=True),
+        update("detected", {"tag": "a", "_id": {"$in": ["1", "2"]}}),
+        update("detected", {"tag": "a", "_id": {"$in": ["1"]}}, multi=True, upsert=True),
         update("deliveries", {"subscription_id": "1"}),
         update("deliveries", {"subscription_id": "1"}, multi=True, upsert=True),
         delete("detected", {"tag": "a"}, 1),

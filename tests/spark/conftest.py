@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from spark.session import open_session, why_no_spark
 from spark.settings import Settings
 from spark.store import Address, Store, open_store
+from tests.command_listener import Watch, writer_named
 from tests.spark.pictures import World
 
 
@@ -50,7 +52,14 @@ def settings(environment: dict[str, str], tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
+def store(
+    settings: Settings, noted_violations: list[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Store]:
+    def watched_client(*args: Any, **options: Any) -> Any:
+        watch = Watch(writer_named(options["appname"]), noted_violations)
+        return MongoClient(*args, event_listeners=[watch], **options)
+
+    monkeypatch.setattr("spark.store.MongoClient", watched_client)
     with open_store(Address.of(settings)) as opened:
         yield opened
         opened.drop()

@@ -112,7 +112,7 @@ async def test_both_engines_find_the_same(
     store.drop()
     world = World(store)
     fill(world, protected, detected, mode)
-    options = {"matching_mode": mode, "match_points_limit": points_limit}
+    options: dict[str, Any] = {"matching_mode": mode, "match_points_limit": points_limit}
     job = Settings(**options, spark_shard_images=4)
     by_job(store, world.run(), job)
     documents = list(store.collection(Collection.DETECTED).find())
