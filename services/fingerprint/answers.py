@@ -16,9 +16,11 @@ from srpitp_fingerprint import Description
 from srpitp_fingerprint import Extraction as Extracted
 from srpitp_servicekit.problems import ImageRefusedError
 
-LONGEST_ANSWER = 4 * (DESCRIPTION_BYTES // 3 + 1) + 2**16
-"""Bytes of a line: the longest description, and its tags."""
+_PICTURE_BYTES = 2**21  # twice what noise takes in the size that is drawn
+LONGEST_ANSWER = 4 * (max(DESCRIPTION_BYTES, _PICTURE_BYTES) // 3 + 1) + 2**16
+"""Bytes of a line: the longest description with its tags, or a drawing."""
 
+_JPEG_BEGINS = b"\xff\xd8\xff"
 _OF_PANEL = Panel.model_fields.keys() - {"views"}
 _OF_IMAGE = (Extraction.model_fields.keys() & set(Extracted.__slots__)) - {"views"}
 
@@ -63,6 +65,25 @@ def extraction_of(
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WrongAnswerError(f"{type(error).__name__}: {error}"[:500]) from error
+
+
+def picture_of(answer: Any) -> bytes:
+    """Return the JPEG that a worker drew.
+
+    Raises
+    ------
+    ImageRefusedError, WrongAnswerError
+        As of `extraction_of`.
+    """
+    try:
+        if "code" in answer:
+            raise _refusal(answer)
+        picture = base64.b64decode(answer["picture"], validate=True)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WrongAnswerError(f"{type(error).__name__}: {error}"[:500]) from error
+    if not picture.startswith(_JPEG_BEGINS):
+        raise WrongAnswerError("no JPEG")
+    return picture
 
 
 def _refusal(answer: Mapping[str, Any]) -> ImageRefusedError:

@@ -14,11 +14,11 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from services.fingerprint.answers import LONGEST_ANSWER, WrongAnswerError, extraction_of
+from services.fingerprint.answers import LONGEST_ANSWER, WrongAnswerError
 from services.fingerprint.settings import Settings
-from srpitp_contracts.fingerprints import Extraction, Purpose
+from services.fingerprint.tasks import Task
 from srpitp_contracts.matching import MatchingMode
 from srpitp_contracts.problems import ProblemCode
 from srpitp_servicekit.problems import ImageRefusedError, UnavailableError
@@ -26,6 +26,8 @@ from srpitp_servicekit.uploads import UploadFile
 from srpitp_tagging import Head, find_weights
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _WORKER = ("-m", "services.fingerprint.worker")
 _START_SECONDS = 60
@@ -38,7 +40,7 @@ class WorkerDiedError(Exception):
 
 
 class Engine:
-    """Decodes and fingerprints images, as many at a time as there are workers.
+    """Has images decoded, as many at a time as there are workers.
 
     Each worker has pipes of its own and nothing shared, so the death of one, at any moment,
     concerns the one image that it holds.
@@ -70,13 +72,13 @@ class Engine:
                 "Too many images wait to be fingerprinted.", retry_after_seconds=2
             )
 
-    async def extract(self, image: UploadFile, purpose: Purpose) -> Extraction:
-        """Return what a worker says of an image.
+    async def do(self, task: Task[T]) -> T:
+        """Return what a worker makes of images.
 
         Raises
         ------
         ImageRefusedError
-            When it cannot be fingerprinted, or not in time.
+            When one cannot be read, or not in time.
         UnavailableError
             When too many wait already.
         """
@@ -84,24 +86,22 @@ class Engine:
         self._taken += 1
         try:
             async with self._free:
-                return await self._try(image, purpose)
+                return await self._try(task)
         finally:
             self._taken -= 1
 
-    async def _try(self, image: UploadFile, purpose: Purpose) -> Extraction:
+    async def _try(self, task: Task[T]) -> T:
         # A worker may die of its image, or of something else, such as the kernel's want of
         # memory. The second try keeps a good image from being refused for the latter.
         for _ in range(_TRIES):
             try:
                 async with self._worker() as worker:
-                    answer, digest = await _ask(worker, image, purpose)
-                    profile = self._settings.fingerprint_profile
-                    return extraction_of(answer, digest, image.size or 0, purpose, profile)
+                    return task.read(*await _ask(worker, task))
             except WorkerDiedError:
-                logger.warning("a worker died with an image of %d bytes", image.size)
+                logger.warning("a worker died with %d bytes", task.size)
             except WrongAnswerError as error:
                 logger.warning(
-                    "a worker was ended for what it said of %d bytes: %s", image.size, error
+                    "a worker was ended for what it said of %d bytes: %s", task.size, error
                 )
             except TimeoutError as error:
                 raise ImageRefusedError(
@@ -190,20 +190,27 @@ def _environment() -> dict[str, str]:
     return {**ours, "OPENBLAS_NUM_THREADS": "1"}
 
 
-async def _ask(process: Process, image: UploadFile, purpose: Purpose) -> tuple[Any, str]:
-    """Return what a worker says of an image, and the digest of the bytes that it was sent."""
+async def _ask(process: Process, task: Task[Any]) -> tuple[Any, list[str]]:
+    """Return what a worker says, and the digests of the files that it was sent."""
     assert process.stdin  # noqa: S101  (a pipe was asked for)
-    await image.seek(0)
-    digest = hashlib.sha256()
+    order = {**task.order, "sizes": [file.size or 0 for file in task.files]}
     try:
-        process.stdin.write(f"{image.size or 0} {purpose}\n".encode())
-        while chunk := await image.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            process.stdin.write(chunk)
-            await process.stdin.drain()
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        digests = [await _send(process.stdin, file) for file in task.files]
     except ConnectionError as error:
         raise WorkerDiedError from error
-    return await _read(process), digest.hexdigest()
+    return await _read(process), digests
+
+
+async def _send(stream: asyncio.StreamWriter, file: UploadFile) -> str:
+    """Send a file, and return the digest of what was sent."""
+    await file.seek(0)
+    digest = hashlib.sha256()
+    while chunk := await file.read(_CHUNK_BYTES):
+        digest.update(chunk)
+        stream.write(chunk)
+        await stream.drain()
+    return digest.hexdigest()
 
 
 async def _read(process: Process) -> Any:

@@ -28,7 +28,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.db = db
             app.state.settings = settings
             app.state.authenticator = Authenticator(db, settings)
-            app.state.service = FingerprintService(engine)
+            app.state.service = FingerprintService(engine, settings.fingerprint_profile)
             yield
 
     return build_app(

@@ -1,23 +1,32 @@
 """What the service says of an image beyond what its worker reads (paper, steps 2 and 6)."""
 
 from services.fingerprint.engine import Engine
-from srpitp_contracts.fingerprints import Extraction, Purpose
+from services.fingerprint.tasks import describing, drawing
+from srpitp_contracts.comparisons import ComparisonRequest
+from srpitp_contracts.fingerprints import Extraction, Profile, Purpose
 from srpitp_servicekit.uploads import UploadFile
 
 
 class FingerprintService:
-    """Fingerprints images."""
+    """Fingerprints images, and draws them for those who compare them."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, profile: Profile) -> None:
         self._engine = engine
+        self._profile: Profile = profile
 
     def refuse_when_full(self) -> None:
         """Raise `UnavailableError` when an image that came now would have no place."""
         self._engine.refuse_when_full()
 
+    async def draw(
+        self, detected: UploadFile, protected: UploadFile, request: ComparisonRequest
+    ) -> bytes:
+        """Return a JPEG in which two images can be compared."""
+        return await self._engine.do(drawing(detected, protected, request))
+
     async def extract(self, image: UploadFile, purpose: Purpose) -> Extraction:
         """Return everything that is read from an image."""
-        extraction = await self._engine.extract(image, purpose)
+        extraction = await self._engine.do(describing(image, purpose, self._profile))
         return extraction.model_copy(update={"notes": notes_on(extraction)})
 
 

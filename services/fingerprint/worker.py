@@ -1,8 +1,8 @@
 """The process that decodes: images on its standard input, a line of JSON each on its output.
 
-Before each image stands a line with its length and what it is fingerprinted for. Bytes that
-someone else gave may crash a decoder, keep it busy for ever, or take it over. So they meet it in a
-process of its own, which has little memory and no secrets, and whose answers are JSON that the
+Before the images of a task stands a line of JSON: their lengths and what is wanted of them. Bytes
+that someone else gave may crash a decoder, keep it busy for ever, or take it over. So they meet it
+in a process of its own, which has little memory and no secrets, and whose answers are JSON that the
 service checks: unpickling what such a process says would undo the separation.
 """
 
@@ -24,16 +24,19 @@ from srpitp_fingerprint import (
     Description,
     ImageError,
     Limits,
+    Placement,
     Profile,
     TooManyPixelsError,
     decode_colour,
     describe,
+    draw_aligned,
     extract,
 )
 from srpitp_tagging import Tagger
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, see prctl(2)
 _UNSEEN = np.zeros((1, 1, 3), np.uint8)
+_JPEG_QUALITY = 88
 _NICENESS = 10  # all cores may decode, and the service still answers at once
 
 
@@ -51,8 +54,8 @@ def main(
     tagger = _tagger(**tagging)
     _say(answers, "ready")
     limits = Limits(max_bytes=max_bytes, max_pixels=max_pixels)
-    while (wanted := _next_image(sys.stdin.buffer)) is not None:
-        _say(answers, _answer(*wanted, profile, limits, tagger))
+    while (task := _next_task(sys.stdin.buffer)) is not None:
+        _say(answers, _answer(*task, profile, limits, tagger))
 
 
 def _confine(memory_bytes: int) -> None:
@@ -75,19 +78,22 @@ def _tagger(weights: str | None, head: str | None, floor: float, at_most: int | 
     )
 
 
-def _next_image(stream: BinaryIO) -> tuple[bytes, Purpose] | None:
-    line = stream.readline().decode()
+def _next_task(stream: BinaryIO) -> tuple[dict[str, Any], list[bytes]] | None:
+    line = stream.readline()
     if not line:
         return None
-    length, purpose = line.split()
-    return stream.read(int(length)), Purpose(purpose)
+    order: dict[str, Any] = json.loads(line)
+    return order, [stream.read(size) for size in order["sizes"]]
 
 
 def _answer(
-    data: bytes, purpose: Purpose, profile: Profile, limits: Limits, tagger: Tagger
+    order: dict[str, Any], files: list[bytes], profile: Profile, limits: Limits, tagger: Tagger
 ) -> dict[str, Any]:
     try:
-        packed = _described(data, purpose, profile, limits).to_bytes()
+        if order["task"] == "draw":
+            return {"picture": _drawn(files, order, limits)}
+        [data] = files
+        packed = _described(data, Purpose(order["purpose"]), profile, limits).to_bytes()
         tags = _tags(data, limits, tagger)
         return {"description": base64.b64encode(packed).decode(), "tags": tags}
     except ImageError as error:
@@ -101,6 +107,15 @@ def _described(data: bytes, purpose: Purpose, profile: Profile, limits: Limits) 
     if profile == "paper":  # one view, and no second look
         return Description(extract(data, profile=profile, views="K1", limits=limits))
     return describe(data, detected=purpose is Purpose.DETECTED, limits=limits)
+
+
+def _drawn(files: list[bytes], order: dict[str, Any], limits: Limits) -> str:
+    detected, protected = files
+    first, second = (tuple(row) for row in order["transform"])
+    placement = Placement(order["orientation"], (first, second), order["negative"])
+    drawn = draw_aligned(detected, protected, placement, order["kind"], limits=limits)
+    _, picture = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return base64.b64encode(picture.tobytes()).decode()
 
 
 def _tags(data: bytes, limits: Limits, tagger: Tagger) -> list[dict[str, Any]]:

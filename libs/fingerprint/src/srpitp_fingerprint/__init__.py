@@ -23,6 +23,7 @@ from .gallery import Gallery
 from .limits import Limits
 from .matching import Match, decide, match
 from .orientation import ORIENTATIONS, Orientation, negative, permute
+from .overlay import Drawing, Placement, draw_aligned
 from .quality import TEXTURELESS_BELOW, quality
 from .search import Backend, Metric, load_backend, nearest, search
 from .sketch import SKETCH_BYTES, sketch_distance
@@ -45,6 +46,7 @@ __all__ = [
     "BrokenImageError",
     "Candidate",
     "Description",
+    "Drawing",
     "EmptyImageError",
     "Extraction",
     "Fingerprint",
@@ -57,6 +59,7 @@ __all__ = [
     "Match",
     "Metric",
     "Orientation",
+    "Placement",
     "Probe",
     "Profile",
     "Slab",
@@ -78,6 +81,7 @@ __all__ = [
     "decode_colour",
     "describe",
     "distance",
+    "draw_aligned",
     "extract",
     "load_backend",
     "local_features",

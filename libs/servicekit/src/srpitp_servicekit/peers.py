@@ -1,6 +1,6 @@
 """The other services, over REST, each call with our key and the request's id."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -41,6 +41,21 @@ class Peers:
         headers = {**self._headers(), "Content-Type": "application/octet-stream"}
         return await self._client.post(
             self._settings.url_of(to) + path, content=data, headers=headers
+        )
+
+    async def get(self, to: ServiceName, path: str) -> httpx.Response:
+        """Get a path of a service and return its answer, whatever its status."""
+        return await self._client.get(self._settings.url_of(to) + path, headers=self._headers())
+
+    async def post_files(
+        self, to: ServiceName, path: str, files: Mapping[str, bytes], fields: Mapping[str, str]
+    ) -> httpx.Response:
+        """Post a form with files to a path of a service and return its answer."""
+        return await self._client.post(
+            self._settings.url_of(to) + path,
+            files=dict(files),
+            data=dict(fields),
+            headers=self._headers(),
         )
 
     def _headers(self) -> dict[str, str]:

@@ -19,7 +19,15 @@ from srpitp_contracts.problems import ProblemCode
 from srpitp_servicekit import body_limit
 from srpitp_servicekit.problems import ImageRefusedError, InvalidRequestError
 
-__all__ = ["Form", "UploadFile", "is_form", "received_file", "received_form"]
+__all__ = [
+    "Files",
+    "Form",
+    "UploadFile",
+    "is_form",
+    "received_file",
+    "received_files",
+    "received_form",
+]
 
 _IN_MEMORY = 2**20
 _AROUND_THE_FILE = 64 * 2**10  # a multipart body has boundaries and small fields beside the file
@@ -30,6 +38,14 @@ class Form:
     """A file, and what was said of it beside."""
 
     file: UploadFile
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files by the name of their field, and what was said of them beside."""
+
+    files: Mapping[str, UploadFile]
     fields: Mapping[str, str]
 
 
@@ -49,15 +65,33 @@ async def received_form(request: Request, *, max_bytes: int) -> AsyncIterator[Fo
     InvalidRequestError
         When there is no such field, or the body is no form.
     """
-    capped = _capped(request, max_bytes, spare=_AROUND_THE_FILE)
-    async with capped.form(max_files=1, max_fields=20, max_part_size=_AROUND_THE_FILE) as form:
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise InvalidRequestError("The form has no file in its field 'file'.")
-        if (file.size or 0) > max_bytes:
-            raise _too_large(max_bytes)
+    async with received_files(request, "file", max_bytes=max_bytes) as form:
+        yield Form(form.files["file"], form.fields)
+
+
+@asynccontextmanager
+async def received_files(request: Request, *names: str, max_bytes: int) -> AsyncIterator[Files]:
+    """Read a form with a file of at most ``max_bytes`` in each of the fields.
+
+    Raises
+    ------
+    ImageRefusedError, InvalidRequestError
+        As `received_form` does.
+    """
+    capped = _capped(request, len(names) * max_bytes, spare=_AROUND_THE_FILE)
+    async with capped.form(
+        max_files=len(names), max_fields=20, max_part_size=_AROUND_THE_FILE
+    ) as form:
+        files = {}
+        for name in names:
+            file = form.get(name)
+            if not isinstance(file, UploadFile):
+                raise InvalidRequestError(f"The form has no file in its field '{name}'.")
+            if (file.size or 0) > max_bytes:
+                raise _too_large(max_bytes)
+            files[name] = file
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        yield Form(file, fields)
+        yield Files(files, fields)
 
 
 @asynccontextmanager
