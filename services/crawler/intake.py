@@ -210,6 +210,7 @@ class Intake:
             fetched_at=now,
         )
         shared = DetectedImage.model_fields.keys() & Extraction.model_fields.keys()
+        stored = utc_now()  # and not before: others tell by it what was in the store at a moment
         return DetectedImage(
             **extraction.model_dump(include=set(shared)),
             id=detected_id(address, extraction.digest),
@@ -218,8 +219,8 @@ class Intake:
             tag=extraction.tags[0].tag,
             state=DetectedState.WAITING,
             evidence=evidence,
-            first_seen=now,
-            last_seen=now,
+            first_seen=stored,
+            last_seen=stored,
         )
 
     def _sightings(

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import assert_never
 
+from services.matcher.handover import Handover
+from services.matcher.handover_store import HandoverStore
 from services.matcher.launchers import Launcher
 from services.matcher.launchers.local import LocalLauncher
 from services.matcher.run_settings import RunSettings
@@ -30,14 +32,32 @@ def launcher_of(settings: RunSettings) -> Launcher:
     assert_never(settings.run_launcher)
 
 
-@asynccontextmanager
-async def running_runs(
-    db: Database, settings: RunSettings, launcher: Launcher
-) -> AsyncIterator[RunService]:
-    """Launch and watch runs for as long as the block lasts."""
-    store = RunStore(db)
-    watch = RunWatch(db, store, launcher, settings)
-    runs = RunService(store, settings, watch.wake)
-    schedule = Loop("sweeps", runs.sweep_if_due, interval_seconds=_SCHEDULE_SECONDS)
-    async with watch.running(), schedule.running():
-        yield runs
+class RunParts:
+    """All that has to do with runs, and its loops.
+
+    Parameters
+    ----------
+    db
+        The database.
+    settings
+        Of the matcher.
+    launcher
+        The one that the settings name, if none.
+    """
+
+    def __init__(self, db: Database, settings: RunSettings, launcher: Launcher | None) -> None:
+        store = RunStore(db)
+        self._watch = RunWatch(db, store, launcher or launcher_of(settings), settings)
+        self.service = RunService(store, settings, self._watch.wake)
+        self.handover = Handover(store, HandoverStore(db), settings, self._watch.wake)
+        self._check_seconds = settings.handover_check_seconds
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Launch, watch, sweep and hand over for as long as the block lasts."""
+        handover = Loop(
+            "handover", self.handover.hand_over_if_due, interval_seconds=self._check_seconds
+        )
+        sweeps = Loop("sweeps", self.service.sweep_if_due, interval_seconds=_SCHEDULE_SECONDS)
+        async with self._watch.running(), handover.running(), sweeps.running():
+            yield

@@ -12,7 +12,7 @@ from services.matcher.exclusions import ExclusionService
 from services.matcher.images import ImageStore
 from services.matcher.judging import Judging
 from services.matcher.launchers import Launcher
-from services.matcher.launching import launcher_of, running_runs
+from services.matcher.launching import RunParts
 from services.matcher.matching import Matching
 from services.matcher.noting import Noting
 from services.matcher.review_store import ReviewStore
@@ -59,7 +59,9 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
             )
             noting = Noting(store, Suppression(suppressing), outbox)
             judging = Judging(store, suppressing, noting)
-            app.state.service = MatcherService(store, matching, noting)
+            runs = RunParts(db, settings, launcher)
+            app.state.runs = runs.service
+            app.state.service = MatcherService(store, matching, noting, runs.handover)
             waiting = ReviewStore(db)
             app.state.reviews = ReviewService(store, waiting, noting)
             app.state.bulk = BulkReview(waiting, app.state.reviews)
@@ -75,9 +77,8 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
                 outbox.running(),
                 judging.running(),
                 Untold(store, noting).running(),
-                running_runs(db, settings, launcher or launcher_of(settings)) as runs,
+                runs.running(),
             ):
-                app.state.runs = runs
                 yield
 
     return build_app(

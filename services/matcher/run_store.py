@@ -1,12 +1,12 @@
 """What the matcher reads and writes of runs; what a job writes of its own is in the contract."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from srpitp_contracts.names import Collection
 from srpitp_contracts.pages import Page
-from srpitp_contracts.runs import ENDED, ONGOING, Place, Run, RunReason, RunState
+from srpitp_contracts.runs import ENDED, ONGOING, Place, Run, RunKind, RunReason, RunState
 from srpitp_servicekit.mongo import (
     ASCENDING,
     DESCENDING,
@@ -25,7 +25,7 @@ RUN_INDEXES: Indexes = {
     Collection.RUNS: [
         QUEUE_INDEX,
         IndexModel([("created_at", DESCENDING), ("_id", DESCENDING)]),
-        IndexModel([("reason", ASCENDING), ("finished_at", DESCENDING)]),
+        IndexModel([("state", ASCENDING), ("finished_at", DESCENDING)], name="ended"),
         IndexModel(
             [("alone", ASCENDING)],
             name="alone",
@@ -89,9 +89,21 @@ class RunStore:
         document = await self._runs.find_one({"alone": str(reason)})
         return from_document(Run, document) if document else None
 
-    async def latest(self, reason: RunReason, states: Sequence[RunState]) -> Run | None:
-        """Return the run for a reason that ended last in one of some states."""
-        query = {"reason": str(reason), "state": {"$in": [str(state) for state in states]}}
+    async def failed_since(self, reason: RunReason, moment: datetime) -> bool:
+        """Return whether a run for a reason failed, or was cancelled, at a moment or later."""
+        without_end = {"$in": [str(RunState.FAILED), str(RunState.CANCELLED)]}
+        query = {"state": without_end, "finished_at": {"$gte": moment}, "reason": str(reason)}
+        return await self._runs.find_one(query, {"_id": 1}) is not None
+
+    async def latest_of_everything(self, moment: datetime) -> Run | None:
+        """Return the run that compared all images with all, the last one since a moment."""
+        query: Document = {
+            "state": str(RunState.FINISHED),
+            "finished_at": {"$gte": moment},
+            "kind": str(RunKind.MATCH),
+            "tags": [],
+            "since": None,
+        }
         document = await self._runs.find_one(query, sort=[("finished_at", DESCENDING)])
         return from_document(Run, document) if document else None
 

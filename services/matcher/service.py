@@ -1,5 +1,6 @@
 """What the matcher decides (paper, steps 8 and 9)."""
 
+from services.matcher.handover import Handover
 from services.matcher.matching import Found, Matching
 from services.matcher.noting import Noting
 from services.matcher.store import MatcherStore
@@ -12,17 +13,24 @@ from srpitp_servicekit.problems import NotFoundError
 class MatcherService:
     """Compares, notes what is certain, and leaves the rest to reviewers."""
 
-    def __init__(self, store: MatcherStore, matching: Matching, noting: Noting) -> None:
+    def __init__(
+        self, store: MatcherStore, matching: Matching, noting: Noting, handover: Handover
+    ) -> None:
+        self._handover = handover
         self._store = store
         self._matching = matching
         self._noting = noting
 
     async def match_detected(self, detected_id: str, tag: str) -> MatchingOutcome:
         """Compare a detected image with the protected images of each of its tags."""
+        if known := await self._handover.of_detected(detected_id, tag):
+            return known
         return await self._note(await self._matching.of_detected(detected_id, tag))
 
     async def match_protected(self, protected_id: str, tag: str) -> MatchingOutcome:
         """Compare a protected image with the images that were detected before it was registered."""
+        if known := await self._handover.of_protected(protected_id, tag):
+            return known
         return await self._note(await self._matching.of_protected(protected_id, tag))
 
     async def _note(self, found: Found) -> MatchingOutcome:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request, Response
@@ -15,7 +16,7 @@ from srpitp_contracts.names import Collection, ServiceName
 from srpitp_servicekit import outbox as outbox_module
 from srpitp_servicekit.embedded import free_port
 from srpitp_servicekit.mongo import Database, Document, Session, ensure_indexes, transaction
-from srpitp_servicekit.outbox import OUTBOX_INDEXES, OnSent, Outbox, backoff_seconds
+from srpitp_servicekit.outbox import OUTBOX_INDEXES, OnSent, Outbox, asked_seconds, backoff_seconds
 from srpitp_servicekit.peers import Peers, open_peers
 from srpitp_servicekit.settings import ServiceSettings
 from tests.conftest import SERVICE_KEY
@@ -79,6 +80,12 @@ class Sender:
         found = await self.db[Collection.OUTBOX].find_one({})
         assert found
         return found
+
+
+def answered(status: int, retry_after: str) -> httpx.HTTPStatusError:
+    request = httpx.Request("PUT", "http://matcher")
+    response = httpx.Response(status, headers={"Retry-After": retry_after}, request=request)
+    return httpx.HTTPStatusError("", request=request, response=response)
 
 
 async def tell(outbox: Outbox, session: Session, key: str, **options: Any) -> None:
@@ -299,3 +306,19 @@ def test_backoff_grows_to_its_bound_with_jitter() -> None:
     assert 2 <= backoff_seconds(4) <= 4
     assert all(150 <= backoff_seconds(attempts) <= 300 for attempts in (12, 100, 10_000))
     assert len({backoff_seconds(5) for _ in range(10)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("header", "shortest", "longest"), [("600", 600, 750), ("7200", 3600, 4500)]
+)
+def test_a_receiver_that_is_busy_for_long_is_left_alone(
+    header: str, shortest: float, longest: float
+) -> None:
+    asked = asked_seconds(answered(503, header))
+    assert asked is not None
+    assert shortest <= asked <= longest
+
+
+@pytest.mark.parametrize("error", [OSError(), *(answered(503, it) for it in ("", "5", "soon"))])
+def test_a_receiver_that_is_away_for_a_moment_is_told_again_soon(error: Exception) -> None:
+    assert asked_seconds(error) is None

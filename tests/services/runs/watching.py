@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from services.matcher.launchers.local import LocalLauncher
-from services.matcher.launching import running_runs
+from services.matcher.launching import RunParts
 from services.matcher.settings import Settings
 from services.matcher.store import INDEXES
 from srpitp_contracts.names import ServiceName
@@ -41,7 +41,7 @@ async def main(behaviour: str) -> None:
     settings = quick_settings()
     async with (
         open_database(settings, INDEXES, service=ServiceName.MATCHER) as db,
-        running_runs(db, settings, launcher_of(settings, behaviour)),
+        RunParts(db, settings, launcher_of(settings, behaviour)).running(),
     ):
         await asyncio.Event().wait()
 

@@ -26,6 +26,7 @@ class ProblemCode(StrEnum):
     ADDRESS_UNREACHABLE = "address_unreachable"
     STORE_UNAVAILABLE = "store_unavailable"
     SERVICE_UNAVAILABLE = "service_unavailable"
+    HANDED_OVER = "handed_over"
     INTERNAL_ERROR = "internal_error"
 
 

@@ -35,6 +35,8 @@ OUTBOX_INDEXES = {
 _LEASE = timedelta(seconds=10)
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 300
+_LONG_SECONDS = 60
+_LONGEST_ASKED_SECONDS = 3600
 
 OnSent = Callable[[str, Any], Awaitable[None]]
 """Takes a message's key and the JSON of the receiver's answer."""
@@ -155,8 +157,10 @@ class Outbox:
         return True
 
     async def _postpone(self, message: Document, error: Exception) -> None:
-        delay = backoff_seconds(message["attempts"])
-        logger.warning(
+        asked = asked_seconds(error)
+        delay = backoff_seconds(message["attempts"]) if asked is None else asked
+        logger.log(
+            logging.WARNING if asked is None else logging.INFO,
             "%s %s was not told to %s, again in %.1f s: %s",
             message["subject"],
             message["key"],
@@ -167,6 +171,20 @@ class Outbox:
         )
         text = f"{type(error).__name__}: {error}"[:500]
         await self._queue.retry(message, timedelta(seconds=delay), {"last_error": text})
+
+
+def asked_seconds(error: Exception) -> float | None:
+    """Return how long a receiver asks us to wait that is busy for long, with jitter.
+
+    One that is away for a moment says so too; but then our own first tries come sooner.
+    """
+    if not isinstance(error, httpx.HTTPStatusError):
+        return None
+    value = error.response.headers.get("Retry-After", "")
+    seconds = int(value) if value.isdecimal() else 0
+    if seconds < _LONG_SECONDS:
+        return None
+    return min(seconds, _LONGEST_ASKED_SECONDS) * random.uniform(1, 1.25)  # noqa: S311  (jitter)
 
 
 def backoff_seconds(attempts: int) -> float:
