@@ -10,8 +10,10 @@ import heapq
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 from services.matcher.images import ImageStore, is_protected_at
 from services.matcher.shared_lock import SharedLock
@@ -178,12 +180,15 @@ class LiveIndex:
         fits = await self._images.count_protected(now) <= self._points_limit
         pictures = Pictures(self._budgets.mode, points_limit=self._points_limit if fits else 0)
         self._due = []
-        async for batch in self._images.every_protected():
-            documents = await asyncio.to_thread(unpacked, batch)
-            self._note_boundaries(documents, now)
-            held = [one for one in documents if is_protected_at(one, now)]
-            packed = await self._packed(held, pictures)
-            await asyncio.to_thread(self._add, pictures, held, packed)
+        # One thread, so that what each batch takes for a moment is taken by the next one too.
+        with ThreadPoolExecutor(1, "index-load") as thread:
+            run = partial(asyncio.get_running_loop().run_in_executor, thread)
+            async for batch in self._images.every_protected():
+                documents = await run(unpacked, batch)
+                self._note_boundaries(documents, now)
+                held = [one for one in documents if is_protected_at(one, now)]
+                packed = await self._packed(held, pictures)
+                await run(self._extend, pictures, held, packed)
         self._pictures, self._newest, self._is_loaded = pictures, newest, True
         logger.info(
             "the index is loaded: %d images, %d views, %.1f s",
@@ -217,7 +222,7 @@ class LiveIndex:
         async with self._lock.alone():
             gone = tags.keys() - {one["_id"] for one in held}
             await asyncio.to_thread(self._pictures.remove, gone)
-            await asyncio.to_thread(self._add, self._pictures, held, packed)
+            await asyncio.to_thread(lambda: self._pictures.add(self._read(held, packed)))
         self._note_boundaries(documents, now)
         self._on_change(tags)
 
@@ -241,10 +246,10 @@ class LiveIndex:
             return {}
         return await self._images.descriptions([one["_id"] for one in documents])
 
-    def _add(
+    def _extend(
         self, pictures: Pictures, documents: Sequence[Document], packed: dict[str, bytes]
     ) -> None:
-        pictures.add(self._read(documents, packed))
+        pictures.extend(self._read(documents, packed))
 
     def _read(self, documents: Sequence[Document], packed: dict[str, bytes]) -> list[Picture]:
         read = []

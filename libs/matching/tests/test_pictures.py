@@ -171,12 +171,12 @@ def test_ids_are_found_by_place_and_back(names, gone):
     kept = Ids()
     kept.extend(names)
     gone = {place for place in gone if place < len(names)}
-    for place in gone:
-        kept.forget(place)
+    kept.forget(np.array(sorted(gone), np.int64))
     for place, name in enumerate(names):
         assert kept[place] == name
-        assert kept.place(name) == (None if place in gone else place)
+        assert kept.places([name]).tolist() == ([] if place in gone else [place])
     left = [place for place in range(len(names)) if place not in gone]
+    assert sorted(kept.places(names)) == left
     kept.keep(np.array(left, np.int64))
     assert [kept[new] for new in range(len(left))] == [names[old] for old in left]
-    assert [kept.place(names[old]) for old in left] == list(range(len(left)))
+    assert [kept.places([names[old]]).tolist() for old in left] == [[n] for n in range(len(left))]

@@ -2,12 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from srpitp_fingerprint.column import Column, Keys
+from srpitp_fingerprint.column import Column
 
 __all__ = ["Ids"]
 
@@ -17,13 +17,12 @@ _OURS = re.compile(r"[0-9a-f]{32}")
 class Ids:
     """Ids by place, and places by id.
 
-    Ours are 128 bits in hexadecimal, which take 16 bytes here, and as many to be looked up.
-    Others are kept in full beside.
+    Ours are 128 bits in hexadecimal, which take 16 bytes here. Others are kept in full beside. To
+    look for some, all are gone through: that takes milliseconds, and no memory.
     """
 
     def __init__(self) -> None:
         self._halves = Column(np.uint64, (2,))
-        self._first_halves = Keys()
         self._live = Column(np.bool_)
         self._others: dict[bytes, str] = {}
 
@@ -33,27 +32,28 @@ class Ids:
         halves = np.frombuffer(b"".join(packed), "<u8").reshape(-1, 2)
         self._others |= {key: id_ for key, id_ in zip(packed, ids, strict=True) if key.hex() != id_}
         self._halves.extend(halves)
-        self._first_halves.extend(halves[:, 0])
         self._live.extend(np.ones(len(ids), np.bool_))
 
     def __getitem__(self, place: int) -> str:
         key = self._halves.values[place].tobytes()
         return self._others.get(key) or key.hex()
 
-    def place(self, id_: str) -> int | None:
-        """Give the place of an id, unless it is not here, or not any more."""
-        half, other_half = np.frombuffer(self._packed(id_), "<u8")
-        found = self._first_halves.find(half)
-        found = found[(self._halves.values[found, 1] == other_half) & self._live.values[found]]
-        return int(found[0]) if len(found) else None
+    def places(self, ids: Collection[str]) -> NDArray[np.int64]:
+        """Give the places of ids, of those that are here still."""
+        packed = {self._packed(id_) for id_ in ids}
+        wanted = np.frombuffer(b"".join(packed), "<u8").reshape(-1, 2)
+        alike = np.isin(self._halves.values[:, 0], wanted[:, 0]) & self._live.values
+        found = np.flatnonzero(alike)
+        same = [half.tobytes() in packed for half in self._halves.values[found]]
+        return found[np.array(same, np.bool_)]
 
-    def forget(self, place: int) -> None:
-        """Let an id not be found any more; its place stays."""
-        self._live.values[place] = False
+    def forget(self, places: NDArray[np.int64]) -> None:
+        """Let ids not be found any more; their places stay."""
+        self._live.values[places] = False
 
     def keep(self, places: NDArray[np.int64]) -> None:
         """Keep the ids of these places only, in this order."""
-        for column in (self._halves, self._first_halves, self._live):
+        for column in (self._halves, self._live):
             column.keep(places)
         if self._others:
             kept = {half.tobytes() for half in self._halves.values}
