@@ -67,7 +67,7 @@ def build(store: Store, parts: Sequence[Range], sweep: Sweep) -> Pictures:
         raws = store.raw_batches(Collection.PROTECTED, part, condition, DESCRIBED_FIELDS)
         for some in in_some(_documents(raws), _ADDED_AT_ONCE):
             packed = store.descriptions(of["_id"] for of in some) if pictures.has_points else {}
-            pictures.add(_pictures(some, packed, sweep))
+            pictures.extend(_pictures(some, packed, sweep))
     return pictures
 
 
