@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .column import Column
 from .features import DESCRIPTOR_BYTES, LocalFeatures
+from .points import kernel
 
 __all__ = ["LocalIndex"]
 
@@ -183,6 +184,23 @@ class LocalIndex:
             query, table, point = query[more], table[more], point[more]
         return np.concatenate(queries), np.concatenate(points)
 
+    def _near(self, words: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Give pairs of a query's number (high bits) and the place of a point near to it."""
+        if compiled := kernel():
+            bits, heads, counts, following = self._tables
+            filed = self._words.values, self._first_word.values
+            chains = _keys(words, bits), heads, counts, following.values
+            about = self._place.values, self._live.values
+            limits = _CROWDED, _FARTHEST_WORD, _FARTHEST
+            pairs = compiled.filed_near(words, *chains, *filed, *about, *limits)
+            return np.asarray(pairs, np.int64)
+        query, point = self._filed_alike(words)
+        near = np.bitwise_count(self._first_word.values[point] ^ words[query, 0]) <= _FARTHEST_WORD
+        query, point = query[near], point[near]
+        apart = np.bitwise_count(self._words.values[point] ^ words[query]).sum(axis=1)
+        near = (apart <= _FARTHEST) & self._live.values[point]
+        return np.asarray(query[near] << 32 | self._place.values[point[near]], np.int64)
+
     def votes(self, features: LocalFeatures) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Count the points that a picture shares with those that are filed.
 
@@ -198,12 +216,7 @@ class LocalIndex:
             A point that is found in several pictures is shared out among them.
         """
         words = np.ascontiguousarray(features.descriptors).view(np.uint64)
-        query, point = self._filed_alike(words)
-        near = np.bitwise_count(self._first_word.values[point] ^ words[query, 0]) <= _FARTHEST_WORD
-        query, point = query[near], point[near]
-        apart = np.bitwise_count(self._words.values[point] ^ words[query]).sum(axis=1)
-        near = (apart <= _FARTHEST) & self._live.values[point]
-        pairs = np.unique(query[near] << 32 | self._place.values[point[near]])
+        pairs = np.unique(self._near(words))
         query, place = pairs >> 32, pairs & 0xFFFFFFFF
         shares = 1 / np.bincount(query, minlength=1)[query]
         places, which = np.unique(place, return_inverse=True)

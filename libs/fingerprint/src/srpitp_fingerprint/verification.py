@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .calibration import CALIBRATION
 from .features import LONG_SIDE, LocalFeatures
+from .points import neighbours
 
 __all__ = ["Verification", "verify"]
 
@@ -22,7 +23,6 @@ _NEAR = 5.0  # pixels of the frame, for a first transform; half of it in the end
 _FEWEST = 4
 _TILE = 9
 _FLAT = 20.0  # variance of grey levels that counts as none
-_SIGNS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1) * np.float32(2) - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,24 +57,12 @@ class Verification:
     score: float = CALIBRATION.verification[0]
 
 
-def _signs(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return _SIGNS_OF_BYTE.take(descriptors, axis=0).reshape(len(descriptors), -1)
-
-
 def _matches(
     a: NDArray[np.uint8], b: NDArray[np.uint8]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Match each point to the one that is most alike, if both agree and no other comes near."""
-    bits = 8 * a.shape[1]
-    alike = _signs(a) @ _signs(b).T  # bits that agree less those that differ: exact in float32
-    best = alike.argmax(axis=1)
-    nearest = (bits - alike[np.arange(len(a)), best]) / 2
-    mutual = cv2.transpose(alike).argmax(axis=1)[best] == np.arange(len(a))
-    found = np.flatnonzero(mutual & (nearest <= _FARTHEST))
-    others = alike[found]
-    others[np.arange(len(found)), best[found]] = -bits
-    second = (bits - others.max(axis=1)) / 2
-    found = found[nearest[found] <= _RATIO * second]
+    best, nearest, second, mutual = neighbours(a, b)
+    found = np.flatnonzero(mutual & (nearest <= _FARTHEST) & (nearest <= _RATIO * second))
     found = found[np.argsort(nearest[found], kind="stable")]
     return found, best[found]
 
