@@ -11,6 +11,7 @@ from srpitp.connection import Connection
 from srpitp.crawling import Crawls, Detected, Sites
 from srpitp.matching import Matches
 from srpitp.registration import Images, Keys, Owners
+from srpitp.runs import Runs
 from srpitp_contracts.names import ServiceName
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -63,6 +64,7 @@ class Client:
         self.crawls = Crawls(self._connection)
         self.detected = Detected(self._connection)
         self.matches = Matches(self._connection)
+        self.runs = Runs(self._connection)
         self.subscriptions = Subscriptions(self._connection)
         self.alerts = Alerts(self._connection)
         self.deliveries = Deliveries(self._connection)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from srpitp.cli import alerting, crawling, matching, registration, searching
+from srpitp.cli import alerting, crawling, matching, registration, runs, searching
 from srpitp.cli.access import DEFAULT_DATA_DIR, Access
 from srpitp.cli.output import complain
 from srpitp.cli.up import up
@@ -62,5 +62,6 @@ app.command()(matching.matches)
 app.command()(matching.review)
 app.command()(searching.search)
 app.command()(searching.thresholds)
+app.add_typer(runs.runs, name="runs")
 app.add_typer(alerting.webhooks, name="webhooks")
 app.command()(alerting.alerts)
