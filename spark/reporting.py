@@ -48,6 +48,7 @@ class Report:
         self._store = store
         self._key = run_id, attempt
         self._every_seconds = every_seconds
+        self._total = 0  # pieces of the work, as far as they were counted
 
     def begin(self) -> Run:
         """Say that the attempt has begun; return what is to be done.
@@ -65,6 +66,9 @@ class Report:
 
     def finish(self, counts: RunCounts) -> None:
         """Say that all is done."""
+        if self._total:
+            done = RunProgress(done=self._total, total=self._total)
+            self._say(heard(utc_now(), progress=done))
         self._say(finished(utc_now(), counts))
 
     def fail(self, error: str) -> None:
@@ -103,7 +107,9 @@ class Report:
         def beat() -> None:
             while not ended.wait(self._every_seconds):
                 try:
-                    self._say(heard(utc_now(), progress=progress()))
+                    made = progress()
+                    self._total = made.total if made else self._total
+                    self._say(heard(utc_now(), progress=made))
                 except SupersededError:
                     superseded.set()
                     stop()

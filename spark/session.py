@@ -1,6 +1,7 @@
 """A Spark session as our jobs need it."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SparkMissingError", "open_session", "why_no_spark"]
 
+_TRIES = 4
 _CONF = {
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "1000",
@@ -22,6 +24,7 @@ _CONF = {
     "spark.sql.session.timeZone": "UTC",
     # A task takes seconds to minutes: a second copy of a slow one would only take cores away.
     "spark.speculation": "false",
+    "spark.python.daemon.module": "spark.daemon",
     "spark.python.worker.reuse": "true",
 }
 _OF_ONE_MACHINE = {
@@ -68,7 +71,7 @@ def open_session(settings: Settings, name: str) -> Iterator["SparkSession"]:
     builder = SparkSession.builder.appName(name)
     conf = dict(_CONF)
     if settings.spark_master:
-        builder = builder.master(settings.spark_master)
+        builder = builder.master(_with_tries(settings.spark_master))
         conf |= _OF_ONE_MACHINE if settings.spark_master.startswith("local") else {}
     for key, value in {**conf, **settings.spark_conf}.items():
         builder = builder.config(key, value)
@@ -77,6 +80,12 @@ def open_session(settings: Settings, name: str) -> Iterator["SparkSession"]:
         yield session
     finally:
         session.stop()
+
+
+def _with_tries(master: str) -> str:
+    """Let a task be tried again in local mode too, where Spark gives it up at once."""
+    threads = re.fullmatch(r"local\[(\*|\d+)\]", master)
+    return f"local[{threads[1]},{_TRIES}]" if threads else master
 
 
 def _prepare_environment() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, FilePath
 
 from srpitp_contracts.matching import MatchingMode
 from srpitp_matching import Budgets
@@ -22,8 +22,7 @@ class Settings(StoreSettings):
     )
     spark_master: str | None = Field(
         default=None,
-        description="where Spark runs, if spark-submit does not say so: local[*,4] is this "
-        "machine, four tries for each task",
+        description="where Spark runs, if spark-submit does not say so: local[*] is this machine",
     )
     spark_conf: dict[str, str] = Field(default={}, description="more of Spark's own, as JSON")
     spark_dir: Path | None = Field(
@@ -48,6 +47,10 @@ class Settings(StoreSettings):
     match_threshold: float | Literal["paper", "robust"] | None = None
     match_points_limit: int = Field(default=20_000, ge=0)
     retention_days: float = Field(default=90, ge=0)
+    tagging: bool = True
+    tag_floor: float = Field(default=0.05, ge=0, le=1)
+    tags_kept: int | None = Field(default=None, ge=1)
+    tag_head: FilePath | None = None
     image_max_bytes: int = Field(default=50 * 2**20, ge=1)
     image_max_pixels: int = Field(default=100_000_000, ge=1)
     fingerprint_worker_memory_bytes: int = Field(default=2 * 2**30, ge=3 * 2**28)

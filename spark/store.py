@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient, UpdateOne
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection as MongoCollection
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -126,6 +127,60 @@ class Store:
             for some in in_some(sorted(set(ids)), _AT_ONCE)
             for document in self._db[Collection.DESCRIPTIONS].find({"_id": {"$in": some}})
         }
+
+    def described(self, ids: Iterable[str]) -> set[str]:
+        """Tell which images have a description."""
+        return {
+            document["_id"]
+            for some in in_some(sorted(set(ids)), _AT_ONCE)
+            for document in self._db[Collection.DESCRIPTIONS].find(
+                {"_id": {"$in": some}}, {"_id": 1}
+            )
+        }
+
+    def describe(
+        self, name: Collection, document: Document, fields: Document, packed: bytes | None
+    ) -> bool:
+        """Write what is known of an image now, with its description or without any.
+
+        Returns False when the image is gone: deleted, or expired.
+
+        Parameters
+        ----------
+        name
+            ``protected`` or ``detected``.
+        document
+            Its ``tag`` and its ``_id``.
+        fields
+            What is written; of a protected image the time of change besides, which the matcher
+            reads by.
+        packed
+        """
+        key = {part: document[part] for part in ("tag", "_id")}
+        changed: Document = {field: {"$literal": value} for field, value in fields.items()}
+        if name is Collection.PROTECTED:
+            key["status"] = str(ProtectionStatus.ACTIVE)
+            changed["updated_at"] = {"$max": ["$$NOW", {"$add": ["$updated_at", 1]}]}
+        descriptions = self._db[Collection.DESCRIPTIONS]
+        with self._db.client.start_session() as session:
+
+            def work(session: ClientSession) -> bool:
+                if (
+                    not self._db[name]
+                    .update_one(key, [{"$set": changed}], session=session)
+                    .matched_count
+                ):
+                    return False
+                of_image = {"_id": document["_id"]}
+                if packed is None:
+                    descriptions.delete_one(of_image, session=session)
+                else:
+                    descriptions.replace_one(
+                        of_image, {"packed": packed}, upsert=True, session=session
+                    )
+                return True
+
+            return session.with_transaction(work, write_concern=WriteConcern("majority", j=True))
 
     def protected_facts(self, ids: Iterable[str], moment: datetime) -> dict[str, ProtectedFacts]:
         """Read what a match says of protected images, of those that are in force."""
