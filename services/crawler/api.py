@@ -16,7 +16,8 @@ from srpitp_contracts.crawling import (
 )
 from srpitp_contracts.model import Identifier
 from srpitp_contracts.pages import Page
-from srpitp_servicekit.auth import AdminCaller, ReviewerCaller, ServiceCaller
+from srpitp_contracts.registration import Scope
+from srpitp_servicekit.auth import AdminCaller, Caller, ReviewerCaller, ServiceCaller, require
 from srpitp_servicekit.idempotency import IdempotencyKey
 from srpitp_servicekit.paging import Cursor, Limit
 from srpitp_servicekit.problems import responses
@@ -29,6 +30,7 @@ def _service(request: Request) -> CrawlerService:
     return service
 
 
+EvidenceCaller = Annotated[Caller, Depends(require(Scope.REVIEWER, Scope.SERVICE))]
 Service = Annotated[CrawlerService, Depends(_service)]
 
 
@@ -117,7 +119,7 @@ async def get_detected(
     responses={200: {"content": {"image/*": {}}}, **responses(404)},
 )
 async def get_detected_file(
-    detected_id: Identifier, service: Service, _: ReviewerCaller
+    detected_id: Identifier, service: Service, _: EvidenceCaller
 ) -> Response:
     """Download the bytes as they were served to us."""
     data, image_format = await service.file(detected_id)

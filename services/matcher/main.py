@@ -15,6 +15,7 @@ from services.matcher.launchers import Launcher
 from services.matcher.launching import RunParts
 from services.matcher.matching import Matching
 from services.matcher.noting import Noting
+from services.matcher.pictures import Pictures
 from services.matcher.review_store import ReviewStore
 from services.matcher.reviews import ReviewService
 from services.matcher.searching import Search
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
             app.state.service = MatcherService(store, matching, noting, runs.handover)
             waiting = ReviewStore(db)
             app.state.reviews = ReviewService(store, waiting, noting)
+            app.state.pictures = Pictures(peers)
             app.state.bulk = BulkReview(waiting, app.state.reviews)
             app.state.judging = judging
             app.state.exclusions = ExclusionService(

@@ -2,10 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.matcher.bulk import BulkReview
+from services.matcher.pictures import Pictures
 from services.matcher.reviews import ReviewService
+from services.matcher.service import MatcherService
+from srpitp_contracts.comparisons import PictureKind
 from srpitp_contracts.matching import (
     BulkReviewOutcome,
     BulkReviewRequest,
@@ -16,11 +19,18 @@ from srpitp_contracts.matching import (
 )
 from srpitp_contracts.model import Identifier
 from srpitp_contracts.pages import Page
-from srpitp_servicekit.auth import ReviewerCaller
+from srpitp_servicekit.auth import ReaderCaller, ReviewerCaller
 from srpitp_servicekit.paging import Cursor, Limit
 from srpitp_servicekit.problems import responses
 
 router = APIRouter()
+
+# Drawn of a stranger's bytes: shown as what it is, to nobody else.
+_PRIVATE = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox",
+    "Cache-Control": "private, no-store",
+}
 
 
 def _reviews(request: Request) -> ReviewService:
@@ -33,6 +43,18 @@ def _bulk(request: Request) -> BulkReview:
     return bulk
 
 
+def _pictures(request: Request) -> Pictures:
+    pictures: Pictures = request.app.state.pictures
+    return pictures
+
+
+def _service(request: Request) -> MatcherService:
+    service: MatcherService = request.app.state.service
+    return service
+
+
+Service = Annotated[MatcherService, Depends(_service)]
+Draws = Annotated[Pictures, Depends(_pictures)]
 Bulk = Annotated[BulkReview, Depends(_bulk)]
 Reviews = Annotated[ReviewService, Depends(_reviews)]
 
@@ -65,6 +87,24 @@ async def review_many(
     is not decided twice.
     """
     return await bulk.review(request, caller)
+
+
+@router.get(
+    "/matches/{match_id}/picture",
+    tags=["matches"],
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}}, **responses(404)},
+)
+async def get_match_picture(
+    match_id: Identifier,
+    service: Service,
+    pictures: Draws,
+    caller: ReaderCaller,
+    kind: PictureKind = PictureKind.SIDE_BY_SIDE,
+) -> Response:
+    """Show the photo and its copy, the copy laid where the match says that it lies in the photo."""
+    match = await service.match(match_id, caller)
+    return Response(await pictures.of(match, kind), media_type="image/jpeg", headers=_PRIVATE)
 
 
 @router.post("/matches/{match_id}/review", tags=["reviews"], responses=responses(404, 409))

@@ -25,7 +25,7 @@ from srpitp_contracts.registration import (
     ProtectedImage,
     ProtectionPeriod,
 )
-from srpitp_servicekit.auth import AdminCaller, OwnerCaller, ReaderCaller
+from srpitp_servicekit.auth import AdminCaller, FileCaller, OwnerCaller, ReaderCaller
 from srpitp_servicekit.idempotency import IdempotencyKey, id_for
 from srpitp_servicekit.paging import Cursor, Limit
 from srpitp_servicekit.problems import InvalidRequestError, responses
@@ -233,7 +233,7 @@ async def get_image(image_id: Identifier, images: Images, caller: ReaderCaller) 
     response_class=Response,
     responses=_FILE | responses(404),
 )
-async def get_image_file(image_id: Identifier, images: Images, caller: ReaderCaller) -> Response:
+async def get_image_file(image_id: Identifier, images: Images, caller: FileCaller) -> Response:
     """Download an image's file as it was registered."""
     image = await images.image(image_id, caller)
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}

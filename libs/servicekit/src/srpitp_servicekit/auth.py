@@ -100,6 +100,8 @@ def require(*scopes: Scope) -> Callable[..., Coroutine[Any, Any, Caller]]:
 
 OwnerCaller = Annotated[Caller, Depends(require(Scope.OWNER))]
 ReaderCaller = Annotated[Caller, Depends(require(Scope.OWNER, Scope.REVIEWER))]
+FileCaller = Annotated[Caller, Depends(require(Scope.OWNER, Scope.REVIEWER, Scope.SERVICE))]
+"""Who may have a file: readers, and services that pass it on."""
 ReviewerCaller = Annotated[Caller, Depends(require(Scope.REVIEWER))]
 AdminCaller = Annotated[Caller, Depends(require(Scope.ADMIN))]
 ServiceCaller = Annotated[Caller, Depends(require(Scope.SERVICE))]
