@@ -36,10 +36,10 @@ async def test_keys(crawler: Crawler) -> None:
     as_service = {"Authorization": f"Bearer {SERVICE_KEY}"}
     for path in ("/v1/sites", "/v1/crawls", "/v1/detected", "/v1/detected/x"):
         assert (await crawler.client.get(path, headers=as_service)).status_code == 403
+        nobody = {"Authorization": "Bearer nobody"}
+        assert (await crawler.client.get(path, headers=nobody)).status_code == 401
     # A service passes a file on, to be drawn for a reviewer.
     file = await crawler.client.get("/v1/detected/x/file", headers=as_service)
     assert file.status_code == 404
-        nobody = {"Authorization": "Bearer nobody"}
-        assert (await crawler.client.get(path, headers=nobody)).status_code == 401
     # Whatever is told of an image that is gone, there is nothing to tell again.
     await crawler.retain("gone", tag="people")
