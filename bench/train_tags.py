@@ -15,15 +15,15 @@ from trial import kept, split, usual_trial_options
 from srpitp_contracts.names import TAGS
 from srpitp_tagging import Head, features_of, find_weights, network, opened, read_weights
 
-__all__ = ["Samples", "fit", "samples_of", "tag_of", "tags_in", "the_network"]
+__all__ = ["MONTAGES", "Samples", "fit", "samples_of", "tag_of", "tags_in", "the_network"]
 
 Pixels = NDArray[np.uint8]
 Random = np.random.Generator
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 _TAG_OF = {"object": "other"}
-_MONTAGES = {"side_by_side", "stacked", "collage", "one_large", "picture_in_picture", "feed"}
-_ALTERED = sorted(set(ALTERATIONS) - _MONTAGES)  # a montage shows other kinds as well
+MONTAGES = {"side_by_side", "stacked", "collage", "one_large", "picture_in_picture", "feed"}
+_ALTERED = sorted(set(ALTERATIONS) - MONTAGES)  # a montage shows other kinds as well
 _OF_EACH = 8
 _PULL = 1000.0
 _SHARPNESS = 1.25

@@ -4,7 +4,7 @@ import importlib.util
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -102,6 +102,33 @@ class Trial:
                 yield Picture(
                     photo.path.stem, f"+{name}", place, _file(alter(image, name, others, place))
                 )
+
+    def copies(
+        self, attacks: ModuleType | None, kinds: Sequence[str], count: int, seed: int
+    ) -> Iterator[Picture]:
+        """Alter originals, one after another, each time in another way drawn from some.
+
+        Parameters
+        ----------
+        attacks : module
+            What `load_attacks` found; without it, names in `kinds` are those of `ALTERATIONS`.
+        kinds : sequence of str
+            As many at least as there are copies of an original.
+        count, seed : int
+        """
+        random = np.random.default_rng(seed)
+        drawn = [random.permutation(kinds) for _ in self.originals]
+        mixed_in = [photo.pixels() for photo in self.outsiders[:3]]
+        for number in range(count):
+            turn, place = divmod(number, len(self.originals))
+            photo, kind = self.originals[place], str(drawn[place][turn])
+            image = photo.pixels()
+            done = (
+                attacks.attack(image, kind, place)
+                if attacks
+                else alter(image, kind, mixed_in, place)
+            )
+            yield Picture(photo.path.stem, kind, place, _file(done))
 
 
 def _variety(photos: list[Photo], count: int, salt: int) -> Iterator[Picture]:
