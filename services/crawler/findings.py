@@ -73,6 +73,11 @@ class FindingStore:
             {"_id": document["_id"]}, document, upsert=True, session=session
         )
 
+    async def tag_of(self, id_: str) -> str | None:
+        """Return the tag under which a detected image is stored, if it is."""
+        document = await self._detected.find_one({"_id": id_}, {"tag": 1})
+        return document["tag"] if document else None
+
     async def add_image(
         self,
         image: DetectedImage,

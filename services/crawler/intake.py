@@ -210,13 +210,16 @@ class Intake:
             fetched_at=now,
         )
         shared = DetectedImage.model_fields.keys() & Extraction.model_fields.keys()
+        id_ = detected_id(address, extraction.digest)
+        # One that is there already stays where it is, also when another head tells tags now.
+        tag = await self._store.tag_of(id_) or extraction.tags[0].tag
         stored = utc_now()  # and not before: others tell by it what was in the store at a moment
         return DetectedImage(
             **extraction.model_dump(include=set(shared)),
-            id=detected_id(address, extraction.digest),
+            id=id_,
             site_id=self._crawl.site_id,
             image_address=address,
-            tag=extraction.tags[0].tag,
+            tag=tag,
             state=DetectedState.WAITING,
             evidence=evidence,
             first_seen=stored,

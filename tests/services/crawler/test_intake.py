@@ -15,6 +15,7 @@ from services.crawler.state import ImageState, Shown
 from services.crawler.store import INDEXES, CrawlerStore
 from services.crawler.telling import Telling, message_key, read_message_key
 from srpitp_contracts.crawling import Crawl, CrawlCounts, CrawlReason, CrawlState, Statement
+from srpitp_contracts.fingerprints import Extraction, TagScore
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection, ServiceName
 from srpitp_servicekit.blobs import BlobStore
@@ -306,6 +307,23 @@ async def test_an_expired_image_that_is_shown_again_is_compared_again(crawls: Cr
     assert len(await crawls.told()) == 2
     assert await crawls.count(Collection.DESCRIPTIONS) == 1
     assert await crawls.blobs.get(f"evidence/{state.digest}") == photo(1)
+
+
+async def test_an_image_that_is_found_anew_stays_under_its_tag(
+    crawls: Crawls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = await crawls.first()
+    ask = Intake._ask
+
+    async def asked_of_another_head(intake: Intake, data: bytes) -> Extraction:
+        extraction = await ask(intake, data)
+        return extraction.model_copy(update={"tags": [TagScore(tag="night", confidence=1)]})
+
+    monkeypatch.setattr(Intake, "_ask", asked_of_another_head)
+    again = await crawls.next(2).take_image(ADDRESS, None, answer(), [shown("two")])
+    assert again is not None
+    assert (again.detected_id, again.tag) == (state.detected_id, state.tag)
+    assert await crawls.count(Collection.DETECTED) == 1
 
 
 async def test_refused_bytes_are_refused_once(crawls: Crawls) -> None:
