@@ -155,17 +155,19 @@ def test_from_the_first_photo_to_the_alert(srpitp: Run, tmp_path: Path, data_dir
 
     skipped = srpitp("review", answers="s\n")
     assert "like.jpg" in skipped.stdout
-    assert "file://" in skipped.stdout
+    assert skipped.stdout.count("file://") == 3
     assert "\x1b" not in skipped.stdout
     assert "in_review" in srpitp("matches").stdout
     assert "confirmed: " in srpitp("review", answers="y\n").stdout
     assert "Nothing waits" in srpitp("review").stdout
 
+    assert "in_review: " in srpitp("undo", like["id"], "--note", "a slip").stdout
+    assert "confirmed: " in srpitp("review", like["id"], "--confirm").stdout
     settled = srpitp("review", like["id"], "--reject")
     assert settled.exit_code == 1
     assert settled.stderr.startswith("srpitp: ")
 
-    wait_for(lambda: len(objects(srpitp("alerts", "--json"))) == 2)
+    wait_for(lambda: len(objects(srpitp("alerts", "--json"))) == 4)
     assert f"{address}same.jpg" in srpitp("alerts").stdout
     following = subprocess.Popen(  # noqa: S603
         [Path(sys.executable).with_name("srpitp"), "alerts", "--follow"],
@@ -173,9 +175,11 @@ def test_from_the_first_photo_to_the_alert(srpitp: Run, tmp_path: Path, data_dir
         text=True,
     )
     assert following.stdout is not None
-    lines = [following.stdout.readline() for _ in range(2)]
+    lines = [following.stdout.readline() for _ in range(4)]
     assert f"1.jpg: {address}same.jpg on {address}" in lines[0]  # the oldest first
     assert f"2.jpg: {address}like.jpg on {address}" in lines[1]
+    events = [line.split()[2] for line in lines if "like.jpg" in line]
+    assert sorted(events) == ["match.confirmed", "match.confirmed", "match.withdrawn"]
     following.send_signal(signal.SIGINT)
     rest, _ = following.communicate(timeout=30)
     assert (rest, following.returncode) == ("", 0)
@@ -200,6 +204,67 @@ def test_review_without_being_asked(srpitp: Run, tmp_path: Path) -> None:
     assert states[f"{address}near.jpg"]["state"] == "confirmed"
     assert states[f"{address}far.jpg"]["state"] == "rejected"
     assert states[f"{address}far.jpg"]["note"] == "no"
+
+
+def test_many_are_reviewed_at_once(srpitp: Run, tmp_path: Path) -> None:
+    photos, site = tmp_path / "photos", tmp_path / "site"
+    photos.mkdir()
+    for seed in (41, 42):
+        (photos / f"{seed}.jpg").write_bytes(jpeg(photo(seed)))
+    publish(site, one=jpeg(photo(41), 60), two=jpeg(photo(42), 60))
+    assert srpitp("protect", str(photos)).exit_code == 0
+    with website(site) as address:
+        srpitp("sites", "add", address)
+        assert srpitp("crawl", address, "--wait").exit_code == 0
+    host = address.removeprefix("http://").rstrip("/")
+    nothing = srpitp("review", "--site", "elsewhere.example", "--reject")
+    assert nothing.stdout.startswith("0 rejected")
+    done = srpitp("review", "--site", host, "--uploader", "A. Thief\x1b[31m", "--reject")
+    assert done.stdout == "2 rejected, 0 still wait for a review\n", done.output
+    match = next(one for one in objects(srpitp("matches", "--json")) if host in str(one))
+    assert match["state"] == "rejected"
+
+    (excluded,) = objects(srpitp("exclusions", "add", match["id"], "--note", "a logo", "--json"))
+    assert excluded["detected_id"] == match["detected_id"]
+    assert match["image_address"] in srpitp("exclusions", "list").stdout
+    assert srpitp("exclusions", "remove", excluded["id"]).exit_code == 0
+    assert srpitp("exclusions", "list").stdout == "No image is excluded.\n"
+
+
+def test_what_is_allowed_alerts_nobody(srpitp: Run, tmp_path: Path) -> None:
+    photos, site = tmp_path / "photos", tmp_path / "site"
+    photos.mkdir()
+    (photos / "51.jpg").write_bytes(jpeg(photo(51)))
+    publish(site, licensed=jpeg(photo(51)))
+    assert srpitp("protect", str(photos)).exit_code == 0
+    with website(site) as address:
+        (made,) = objects(
+            srpitp(
+                "allowances", "add", address, "--until", "2099-01-01", "--note", "paid", "--json"
+            )
+        )
+        srpitp("sites", "add", address)
+        assert srpitp("crawl", address, "--wait").exit_code == 0
+    image = f"{address}licensed.jpg"
+
+    def state() -> str:
+        found = {match["image_address"]: match for match in objects(srpitp("matches", "--json"))}
+        return str(found[image]["state"])
+
+    assert state() == "suppressed"
+    assert address in srpitp("allowances", "list").stdout
+    assert image not in srpitp("alerts").stdout
+    assert srpitp("allowances", "remove", made["id"]).exit_code == 0
+    wait_for(lambda: image in srpitp("alerts").stdout)
+    assert state() == "confirmed"
+    named = srpitp("allowances", "add", "example.org", "--uploader", "Anna")
+    assert named.stdout.startswith("Anna on example.org is allowance ")
+
+
+def test_of_what_to_be_alerted(srpitp: Run) -> None:
+    assert "is alerted of everything" in srpitp("owners", "policy", "everything").stdout
+    assert "everything" in srpitp("owners", "list").stdout
+    assert "is alerted of confirmed" in srpitp("owners", "policy", "confirmed").stdout
 
 
 def test_search(srpitp: Run, tmp_path: Path) -> None:
@@ -258,6 +323,11 @@ def test_errors_are_one_sentence(srpitp: Run, arguments: tuple[str, ...], said: 
         ("protect", "/no/such/photo.jpg"),
         ("review", "--confirm"),
         ("review", "m1", "--all-below", "0.1"),
+        ("review", "--site", "example.org"),
+        ("review", "--site", "a/b", "--reject"),
+        ("allowances", "add", "example.org/path"),
+        ("exclusions", "add"),
+        ("owners", "policy", "nothing"),
         ("matches", "--state", "lost"),
     ],
 )

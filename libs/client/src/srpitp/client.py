@@ -7,10 +7,12 @@ from typing import Self
 import httpx
 
 from srpitp.alerting import Alerts, Deliveries, Subscriptions
+from srpitp.allowances import Allowances
 from srpitp.connection import Connection
 from srpitp.crawling import Crawls, Detected, Sites
 from srpitp.matching import Matches
 from srpitp.registration import Images, Keys, Owners
+from srpitp.reviewing import Exclusions, Reviews
 from srpitp.runs import Runs
 from srpitp_contracts.names import ServiceName
 
@@ -60,10 +62,13 @@ class Client:
         self.owners = Owners(self._connection)
         self.keys = Keys(self._connection)
         self.images = Images(self._connection)
+        self.allowances = Allowances(self._connection)
         self.sites = Sites(self._connection)
         self.crawls = Crawls(self._connection)
         self.detected = Detected(self._connection)
         self.matches = Matches(self._connection)
+        self.reviews = Reviews(self._connection)
+        self.exclusions = Exclusions(self._connection)
         self.runs = Runs(self._connection)
         self.subscriptions = Subscriptions(self._connection)
         self.alerts = Alerts(self._connection)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from srpitp.connection import Connection
+from srpitp_contracts.comparisons import PictureKind
 from srpitp_contracts.matching import (
     Match,
     MatchState,
@@ -11,6 +12,7 @@ from srpitp_contracts.matching import (
     ReviewRequest,
     SearchResult,
     Thresholds,
+    UndoRequest,
 )
 from srpitp_contracts.names import ServiceName
 
@@ -54,6 +56,21 @@ class Matches:
             MatchWithSightings,
             body=ReviewRequest(decision=decision, note=note),
         )
+
+    def undo(self, match_id: str, *, note: str = "") -> MatchWithSightings:
+        """Put a match back into review; what its owner was told before is withdrawn, not unsent."""
+        return self._connection.post(
+            _SERVICE,
+            f"/matches/{match_id}/undo",
+            MatchWithSightings,
+            body=UndoRequest(note=note),
+        )
+
+    def picture(self, match_id: str, kind: PictureKind = PictureKind.SIDE_BY_SIDE) -> bytes:
+        """Return a JPEG that shows the photo and its copy, aligned."""
+        return self._connection.call(
+            _SERVICE, "GET", f"/matches/{match_id}/picture", params={"kind": str(kind)}
+        ).content
 
     def search(self, data: bytes, *, name: str = "image") -> SearchResult:
         """Compare an image with all protected ones; for reviewers. Nothing of it is kept.

@@ -11,6 +11,7 @@ from srpitp_contracts.registration import (
     Key,
     KeyRequest,
     Owner,
+    OwnerChange,
     OwnerRequest,
     ProtectedImage,
     ProtectionPeriod,
@@ -32,6 +33,11 @@ class Owners:
     def get(self, owner_id: str) -> Owner:
         """Show an owner."""
         return self._connection.get(_SERVICE, f"/owners/{owner_id}", Owner)
+
+    def change(self, owner_id: str, change: OwnerChange) -> Owner:
+        """Change of what an owner is alerted; what was not set in ``change`` stays as it is."""
+        body = change.model_dump(mode="json", exclude_none=True)
+        return self._connection.patch(_SERVICE, f"/owners/{owner_id}", Owner, body)
 
     def list(self) -> Iterator[Owner]:
         """Iterate over all owners, newest first."""

@@ -6,7 +6,16 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from srpitp.cli import alerting, crawling, matching, registration, runs, searching
+from srpitp.cli import (
+    alerting,
+    allowances,
+    crawling,
+    matching,
+    registration,
+    reviewing,
+    runs,
+    searching,
+)
 from srpitp.cli.access import DEFAULT_DATA_DIR, Access
 from srpitp.cli.output import complain
 from srpitp.cli.up import up
@@ -59,7 +68,11 @@ app.command()(registration.images)
 app.add_typer(crawling.sites, name="sites")
 app.command()(crawling.crawl)
 app.command()(matching.matches)
-app.command()(matching.review)
+app.command()(reviewing.review)
+app.command()(reviewing.undo)
+app.add_typer(matching.exclusions, name="exclusions")
+app.add_typer(allowances.allowances, name="allowances")
+app.add_typer(allowances.owners, name="owners")
 app.command()(searching.search)
 app.command()(searching.thresholds)
 app.add_typer(runs.runs, name="runs")

@@ -144,7 +144,8 @@ def _as_they_come(client: Client) -> Iterator[Alert]:
 def _tell(alert: Alert) -> None:
     match = alert.match
     what = f"{match.protected_title}: {match.image_address} on {_page(alert)}" if match else "ping"
-    console().print(plain(f"{moment(alert.created_at)}  {what}"), soft_wrap=True)
+    line = f"{moment(alert.created_at)}  {alert.type}  {what}"
+    console().print(plain(line), soft_wrap=True)
 
 
 def _page(alert: Alert) -> str:
