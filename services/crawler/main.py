@@ -47,6 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
             told = {MESSAGE_SUBJECT: note_compared}
             outbox = Outbox(db, ServiceName.CRAWLER, peers, on_sent=told)
+            outbox.measured_by(app.state.metrics)
             telling = Telling(db, outbox)
             service = CrawlerService(store, telling, blobs, policy, settings, runner.wake)
             app.state.db = db

@@ -14,10 +14,12 @@ from services.matcher.judging import Judging
 from services.matcher.launchers import Launcher
 from services.matcher.launching import RunParts
 from services.matcher.matching import Matching
+from services.matcher.measures import Measures
 from services.matcher.noting import Noting
 from services.matcher.pictures import Pictures
 from services.matcher.review_store import ReviewStore
 from services.matcher.reviews import ReviewService
+from services.matcher.run_store import RunStore
 from services.matcher.searching import Search
 from services.matcher.service import MatcherService
 from services.matcher.settings import Settings
@@ -51,10 +53,13 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
             open_peers(settings) as peers,
         ):
             outbox = Outbox(db, ServiceName.MATCHER, peers)
+            outbox.measured_by(app.state.metrics)
             app.state.db = db
             app.state.authenticator = Authenticator(db, settings)
             store = MatcherStore(db)
-            matching = Matching(ImageStore(db), settings)
+            measures = Measures(app.state.metrics)
+            matching = Matching(ImageStore(db), settings, measures)
+            measures.watch(matching.index, store, RunStore(db))
             suppressing = SuppressionStore(
                 db, profile=settings.fingerprint_profile, lease=_JUDGING_LEASE
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from services.matcher.descriptions import DescriptionCache
 from services.matcher.images import ImageStore, is_protected_at
 from services.matcher.index import LiveIndex
+from services.matcher.measures import Measures, Stage
 from services.matcher.settings import Settings
 from srpitp_contracts.matching import Candidate, Match, MatchingMode, SearchResult, Thresholds
 from srpitp_contracts.model import utc_now
@@ -51,8 +52,9 @@ class Matching:
     is lost, and no reviewer is asked only because the store was slow.
     """
 
-    def __init__(self, images: ImageStore, settings: Settings) -> None:
+    def __init__(self, images: ImageStore, settings: Settings, measures: Measures) -> None:
         self._images = images
+        self._measures = measures
         self._settings = settings
         self._budgets = settings.budgets
         self._cache = DescriptionCache(images, settings.features_cache_bytes)
@@ -72,21 +74,24 @@ class Matching:
 
     async def of_detected(self, detected_id: str, tag: str) -> Found:
         """Compare a detected image with the protected images that have a tag of its."""
-        document = await self._images.detected(tag, detected_id)
-        if document is None:  # expired since
-            return NOTHING
-        packed = await self._images.descriptions([detected_id])
-        picture = self._described(document, packed.get(detected_id))
+        with self._measures.timed(Stage.READ):
+            document = await self._images.detected(tag, detected_id)
+            if document is None:  # expired since
+                return NOTHING
+            packed = await self._images.descriptions([detected_id])
+            picture = self._described(document, packed.get(detected_id))
         facts = DetectedFacts.of(document)
         looked, rules, judged = await self._in_time(picture, facts.tags)
         now = utc_now()
         protected = await self._protected_of(judged)
-        matches = (
-            match_of(one, ProtectedFacts.of(protected[one.protected_id]), facts, rules, now)
-            for one in judged
-            if one.protected_id in protected
+        return self._found(
+            looked.images,
+            [
+                match_of(one, ProtectedFacts.of(protected[one.protected_id]), facts, rules, now)
+                for one in judged
+                if one.protected_id in protected
+            ],
         )
-        return Found(looked.images, tuple(matches))
 
     async def of_protected(self, protected_id: str, tag: str) -> Found:
         """Compare a protected image with the images that were detected before it was registered.
@@ -105,12 +110,13 @@ class Matching:
         picture = picture_of(document, packed.get(protected_id))
         facts, rules = ProtectedFacts.of(document), self.index.rules
         compared, matches = 0, list[Match]()
-        async for batch in self._images.detected_with(facts.tags):
-            documents = await asyncio.to_thread(unpacked, batch)
-            compared += len(documents)
-            async for one, judged in self._backwards(picture, documents, rules):
-                matches.append(match_of(judged, facts, DetectedFacts.of(one), rules, now))
-        return Found(compared, tuple(matches))
+        with self._measures.timed(Stage.BACKWARDS):
+            async for batch in self._images.detected_with(facts.tags):
+                documents = await asyncio.to_thread(unpacked, batch)
+                compared += len(documents)
+                async for one, judged in self._backwards(picture, documents, rules):
+                    matches.append(match_of(judged, facts, DetectedFacts.of(one), rules, now))
+        return self._found(compared, matches)
 
     async def search(self, document: Document, packed: bytes | None) -> SearchResult:
         """Compare an image of which nothing is kept with all protected ones.
@@ -136,12 +142,21 @@ class Matching:
     ) -> tuple[Looked, Rules, list[Judged]]:
         try:
             async with asyncio.timeout(self._settings.match_seconds):
-                looked, rules = await self.index.look(picture, tags)
-                features = await self._features(looked)
-                judged = await asyncio.to_thread(judge, picture, looked, features, rules)
+                with self._measures.timed(Stage.SCAN):
+                    looked, rules = await self.index.look(picture, tags)
+                self._measures.count_scan(looked, self.index.size[0])
+                with self._measures.timed(Stage.FEATURES):
+                    features = await self._features(looked)
+                with self._measures.timed(Stage.VERIFY):
+                    judged = await asyncio.to_thread(judge, picture, looked, features, rules)
         except TimeoutError as error:
             raise UnavailableError("The comparison took too long; ask again.") from error
         return looked, rules, judged
+
+    def _found(self, compared: int, matches: Sequence[Match]) -> Found:
+        for match in matches:
+            self._measures.count_match(match)
+        return Found(compared, tuple(matches))
 
     async def _features(self, looked: Looked) -> dict[str, LocalFeatures | None]:
         packed = await self._cache.read(looked.wanted)

@@ -1,5 +1,6 @@
 """What the matcher reads and writes of runs; what a job writes of its own is in the contract."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -72,6 +73,12 @@ class RunStore:
         """Return the newest runs whose fields have the given values."""
         given = {name: value for name, value in query.items() if value is not None}
         return await find_page(self._runs, given, Run, limit=limit, cursor=cursor)
+
+    async def lost_by_tags(self) -> float:
+        """Return what the latest sweep over all tags found beside them; NaN before the first."""
+        sweep = {"state": str(RunState.FINISHED), "kind": str(RunKind.MATCH), "all_tags": True}
+        latest = await self._runs.find_one(sweep, sort=[("finished_at", DESCENDING)])
+        return float(latest["counts"]["lost_by_tags"]) if latest else math.nan
 
     async def cancel(self, id_: str, now: datetime) -> bool:
         """Cancel a run that has not ended; return whether there was one.

@@ -11,7 +11,7 @@ from services.matcher.review_store import REVIEW_INDEX
 from services.matcher.run_store import RUN_INDEXES
 from services.matcher.suppression_store import SUPPRESSED_INDEX, SUPPRESSION_INDEXES
 from srpitp_contracts.crawling import Sighting
-from srpitp_contracts.matching import Match, MatchWithSightings
+from srpitp_contracts.matching import Match, MatchState, MatchWithSightings
 from srpitp_contracts.names import Collection
 from srpitp_contracts.pages import Page
 from srpitp_contracts.registration import AlertPolicy
@@ -125,6 +125,10 @@ class MatcherStore:
         """Return of which matches an owner is alerted."""
         owner = await self._owners.find_one({"_id": owner_id}, session=session)
         return AlertPolicy((owner or {}).get("alert_policy", AlertPolicy.CONFIRMED))
+
+    async def count_in_review(self) -> int:
+        """Count the matches that wait for a reviewer."""
+        return await self._matches.count_documents({"state": str(MatchState.IN_REVIEW)})
 
     async def matches(
         self, query: Mapping[str, Any], *, limit: int, cursor: str | None

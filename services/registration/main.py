@@ -37,6 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             guarded_client(AddressPolicy(settings.egress_allow)) as web,
         ):
             outbox = Outbox(db, ServiceName.REGISTRATION, peers)
+            outbox.measured_by(app.state.metrics)
             store = RegistrationStore(db, outbox)
             app.state.db = db
             app.state.settings = settings

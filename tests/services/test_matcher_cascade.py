@@ -263,3 +263,21 @@ async def test_thresholds_follow_what_is_protected(world: World) -> None:
     assert many["alarm"]["tight"] < many["review"]["tight"]
     refused = await world.http.get("/v1/thresholds", headers=bearer(SERVICE_KEY))
     assert refused.status_code == 403
+
+
+async def test_metrics_say_what_was_compared_and_found(world: World) -> None:
+    cat = real_photo(CAT)
+    await protect(world, "cat", cat)
+    await protect(world, "cup", real_photo(CUP), tag="scenic", tags=[])
+    await world.tell("detected", await detect(world, "part", part(cat)))
+    told = (await world.http.get("/metrics")).text.splitlines()
+    values = dict(line.rsplit(" ", 1) for line in told if not line.startswith("#"))
+    assert values["srpitp_index_images"] == "2.0"
+    assert float(values["srpitp_index_age_seconds"]) < 60
+    assert float(values["srpitp_pairs_compared_total"]) >= 8
+    assert values['srpitp_matches_found_total{state="confirmed",verdict="similar"}'] == "1.0"
+    assert values['srpitp_scanned_share_bucket{le="0.5"}'] == "1.0"
+    assert values['srpitp_match_seconds_count{stage="verify"}'] == "1.0"
+    assert values["srpitp_reviews_waiting"] == "0.0"
+    assert values["srpitp_matches_lost_by_tags"] == "NaN"
+    assert "srpitp_outbox_waiting" in values

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.matcher.images import ImageStore
 from services.matcher.matching import Matching
+from services.matcher.measures import Measures
 from services.matcher.settings import Settings as MatcherSettings
 from spark import match_job
 from spark.matching import match_images
@@ -17,6 +18,7 @@ from spark.shards import Protected, build
 from spark.store import Document, Store
 from srpitp_contracts.matching import Match, MatchingMode
 from srpitp_contracts.names import Collection
+from srpitp_servicekit.metrics import Metrics
 from srpitp_servicekit.mongo import Database, to_document
 from tests.deadlines import eventually
 from tests.spark.pictures import ALTERATIONS, NOW, World, described, of_the_paper
@@ -55,7 +57,8 @@ def fill(world: World, protected: Any, detected: Any, mode: MatchingMode) -> Non
 
 async def live(db: Database, documents: list[Document], options: dict[str, Any]) -> list[Match]:
     """What the matcher itself finds for each detected image."""
-    matching = Matching(ImageStore(db), MatcherSettings(**options, match_seconds=60))
+    settings = MatcherSettings(**options, match_seconds=60)
+    matching = Matching(ImageStore(db), settings, Measures(Metrics()))
 
     async def is_ready() -> bool:
         return matching.index.unready() is None

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from asgi_correlation_id import CorrelationIdMiddleware
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
 from srpitp_contracts.names import ServiceName
 from srpitp_contracts.problems import Problem
 from srpitp_servicekit import mongo, rendering
 from srpitp_servicekit.body_limit import BodyLimit
+from srpitp_servicekit.metrics import CONTENT_TYPE_LATEST, Metrics, RequestMetrics
 from srpitp_servicekit.mongo import Database, PyMongoError
 from srpitp_servicekit.peers import REQUEST_ID_HEADER
 from srpitp_servicekit.problems import StoreUnavailableError, UnavailableError
@@ -21,7 +22,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 def build_app(
     name: ServiceName, router: APIRouter, lifespan: Lifespan, *, description: str
 ) -> FastAPI:
-    """Return a service's app.
+    """Return a service's app; what is to be measured is told to its ``state.metrics``.
 
     Parameters
     ----------
@@ -43,11 +44,14 @@ def build_app(
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
     )
+    app.state.metrics = Metrics()
     app.add_middleware(BodyLimit)
+    app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     app.add_middleware(CorrelationIdMiddleware, header_name=REQUEST_ID_HEADER, validator=_is_sane)
     rendering.install(app)
     app.include_router(router, prefix="/v1")
     app.include_router(_health)
+    app.include_router(_metrics)
     return app
 
 
@@ -81,3 +85,13 @@ async def ready(request: Request) -> dict[str, str]:
     if unready and (reason := unready()):
         raise UnavailableError(reason)
     return {"status": "ready"}
+
+
+_metrics = APIRouter(include_in_schema=False)
+
+
+@_metrics.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Give what is measured to Prometheus: numbers, nothing of what they are about."""
+    told: Metrics = request.app.state.metrics
+    return Response(await told.exposed(), media_type=CONTENT_TYPE_LATEST)

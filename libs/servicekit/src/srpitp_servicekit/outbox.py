@@ -20,6 +20,7 @@ from srpitp_contracts.identifiers import derived_id, random_id
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection, ServiceName
 from srpitp_servicekit.background import Loop
+from srpitp_servicekit.metrics import Metrics
 from srpitp_servicekit.mongo import ASCENDING, Database, Document, IndexModel, PyMongoError, Session
 from srpitp_servicekit.peers import Peers
 from srpitp_servicekit.queue import QUEUE_INDEX, DueQueue, waiting_fields
@@ -133,6 +134,19 @@ class Outbox:
     def running(self) -> AbstractAsyncContextManager[None]:
         """Send in the background for as long as the block lasts."""
         return self._loop.running()
+
+    def measured_by(self, metrics: Metrics) -> None:
+        """Have it measured how much waits, and for how long."""
+        metrics.gauge("srpitp_outbox_waiting", "Messages that wait to be sent", self.pending)
+        metrics.gauge(
+            "srpitp_outbox_oldest_seconds", "Age of the oldest that waits", self.oldest_seconds
+        )
+
+    async def oldest_seconds(self) -> float:
+        """Return how long the oldest message has waited; 0 if none does."""
+        waiting = {"sender": self._sender, "sent_at": None}
+        oldest = await self._collection.find_one(waiting, sort=[("created_at", ASCENDING)])
+        return (utc_now() - oldest["created_at"]).total_seconds() if oldest else 0.0
 
     async def pending(self) -> int:
         """Return how many messages wait to be sent."""
