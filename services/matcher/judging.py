@@ -6,16 +6,17 @@ being added at that very moment may have seen how things were before: so all is 
 when whatever was under way has come to its end.
 """
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from services.matcher.noting import Noting
-from services.matcher.store import MatcherStore
-from services.matcher.suppression_store import Judgement, Key, SuppressionStore
+from services.matcher.suppression_store import Key, SuppressionStore
 from srpitp_contracts.model import utc_now
 from srpitp_servicekit.background import Loop
-from srpitp_servicekit.mongo import Session
+
+logger = logging.getLogger(__name__)
 
 _TRANSACTIONS_END = timedelta(seconds=75)  # MongoDB ends each after 60 s
 
@@ -23,8 +24,7 @@ _TRANSACTIONS_END = timedelta(seconds=75)  # MongoDB ends each after 60 s
 class Judging:
     """The loop that judges anew."""
 
-    def __init__(self, store: MatcherStore, judgements: SuppressionStore, noting: Noting) -> None:
-        self._store = store
+    def __init__(self, judgements: SuppressionStore, noting: Noting) -> None:
         self._judgements = judgements
         self._noting = noting
         self._loop = Loop("matcher-judging", self.judge_one)
@@ -52,22 +52,22 @@ class Judging:
         async with self._judgements.queue.holding(judgement.claimed):
             # The clock that said when it is due may run before ours.
             at = max(utc_now(), judgement.at)
-            async for key in self._judgements.open_to(judgement):
-                await self._judge(key, at)
+            failed = [
+                key
+                async for key in self._judgements.open_to(judgement)
+                if not await self._judge(key, at)
+            ]
         self._noting.wake()
-        await self._end(judgement)
-        return True
-
-    async def _judge(self, key: Key, at: datetime) -> None:
-        async def work(session: Session) -> None:
-            match = await self._store.match(key.id, owner_id=key.owner_id, session=session)
-            if match is not None:
-                await self._noting.judge(session, match, at)
-
-        await self._store.transaction(work)
-
-    async def _end(self, judgement: Judgement) -> None:
-        if judgement.is_last:
+        if judgement.is_last and not failed:
             await self._judgements.finish(judgement)
         else:
             await self._judgements.once_more(judgement, _TRANSACTIONS_END)
+        return True
+
+    async def _judge(self, key: Key, at: datetime) -> bool:
+        try:
+            await self._noting.judge_now(key.owner_id, key.id, at)
+        except Exception:  # the others are judged; this one is tried again with the next round
+            logger.exception("match %s is still to be judged anew", key.id)
+            return False
+        return True

@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
                 db, profile=settings.fingerprint_profile, lease=_JUDGING_LEASE
             )
             noting = Noting(store, Suppression(suppressing), outbox)
-            judging = Judging(store, suppressing, noting)
+            judging = Judging(suppressing, noting)
             runs = RunParts(db, settings, launcher)
             app.state.runs = runs.service
             app.state.service = MatcherService(store, matching, noting, runs.handover)

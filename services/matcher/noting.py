@@ -71,6 +71,22 @@ class Noting:
             after = judged(after, reason, at=at)
         return await self.write(session, match, after)
 
+    async def judge_suppressed(self, detected_id: str) -> None:
+        """Judge anew what is suppressed of an image: it may be shown where nothing covers it."""
+        for match in await self._store.suppressed(detected_id):
+            await self.judge_now(match.owner_id, match.id, utc_now())
+        self.wake()
+
+    async def judge_now(self, owner_id: str, id_: str, at: datetime) -> None:
+        """Judge one match, in a transaction of its own."""
+
+        async def work(session: Session) -> None:
+            match = await self._store.match(id_, owner_id=owner_id, session=session)
+            if match is not None:
+                await self.judge(session, match, at)
+
+        await self._store.transaction(work)
+
     async def write(self, session: Session, before: Match, after: Match) -> Match:
         """Write what was decided of a match, and tell its owner what is due then."""
         policy = await self._store.alert_policy(after.owner_id, session)

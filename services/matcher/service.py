@@ -22,7 +22,12 @@ class MatcherService:
         self._noting = noting
 
     async def match_detected(self, detected_id: str, tag: str) -> MatchingOutcome:
-        """Compare a detected image with the protected images of each of its tags."""
+        """Compare a detected image with the protected images of each of its tags.
+
+        It may be told of anew since further pages show it; so what allowances covered is judged
+        in any case, also where a run compares it or its protection has ended.
+        """
+        await self._noting.judge_suppressed(detected_id)
         if known := await self._handover.of_detected(detected_id, tag):
             return known
         return await self._note(await self._matching.of_detected(detected_id, tag))

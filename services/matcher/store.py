@@ -100,6 +100,11 @@ class MatcherStore:
         )
         return from_document(Match, document) if document else None
 
+    async def suppressed(self, detected_id: str) -> list[Match]:
+        """Return the matches of a detected image that alert nobody."""
+        query = {"detected_id": detected_id, "state": str(MatchState.SUPPRESSED)}
+        return [from_document(Match, document) async for document in self._matches.find(query)]
+
     async def match(
         self, id_: str, *, owner_id: str | None = None, session: Session | None = None
     ) -> Match | None:

@@ -132,6 +132,17 @@ async def test_a_new_page_that_is_not_covered_is_enough(world: World) -> None:
     assert "http://elsewhere.example/" in pages
 
 
+async def test_a_new_page_counts_also_where_the_pair_is_not_found_any_more(world: World) -> None:
+    await allow(world)
+    found, detected = await exact(world)
+    await world.protect("photo", fingerprint(9), digest=digest("another file"))
+    await sight(world, detected, "http://elsewhere.example/")
+    assert await world.tell("detected", detected) == []
+    assert (await world.match(found))["state"] == "confirmed"
+    await world.settled()
+    assert len(world.neighbours.alerts) == 1
+
+
 async def test_an_allowance_takes_what_waits_for_a_review_and_gives_it_back(world: World) -> None:
     await world.protect("photo", ORIGINAL)
     [found] = await world.tell("detected", await world.detect("copy", altered(ORIGINAL, 0.2)))
