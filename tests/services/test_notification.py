@@ -1,6 +1,7 @@
 """The notification service over real HTTP and MongoDB, with a real receiver of webhooks."""
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -182,10 +183,14 @@ class World:
         return made
 
     async def alert(
-        self, owner_id: str = "alice", alert_id: str = "", protected_id: str = "photo"
+        self,
+        owner_id: str = "alice",
+        alert_id: str = "",
+        protected_id: str = "photo",
+        event: str = "match.confirmed",
     ) -> dict[str, Any]:
         body = {
-            "type": "match.confirmed",
+            "type": event,
             "owner_id": owner_id,
             "match": a_match(owner_id, protected_id),
         }
@@ -357,6 +362,21 @@ async def test_alert_reaches_the_subscriptions_that_want_it(world: World) -> Non
     assert len(told) == 2
     assert {one["id"] for one in told} == expected
     assert {*world.receiver.arrivals} == {"/all", "/photo"}
+
+
+async def test_a_subscription_hears_of_the_events_that_it_names(world: World) -> None:
+    events = ("match.in_review", "match.confirmed", "match.withdrawn")
+    for event in events:
+        await world.subscribe(f"/{event}", event_types=[event])
+    await world.subscribe("/all")
+    for event in events:
+        alert = await world.alert(event=event)
+        told = {one["subscription_id"] for one in await world.deliveries(alert_id=alert["id"])}
+        assert len(told) == 2
+        [arrived] = await world.receiver.got(f"/{event}", 1)
+        assert json.loads(arrived.body)["type"] == event
+    arrived = await world.receiver.got("/all", 3)
+    assert {json.loads(one.body)["type"] for one in arrived} == {*events}
 
 
 async def test_alert_without_subscription_is_listed_and_later_subscribers_are_spared(
