@@ -24,7 +24,6 @@ _WATCH_SECONDS = 300
 _TRY_AGAIN_SECONDS = 2
 _OF_NO_USE = {
     HTTPStatus.BAD_REQUEST,
-    HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
     HTTPStatus.NOT_FOUND,
     HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -110,7 +109,7 @@ class Applications:
         while not self._ended.is_set():
             try:
                 self._watch_from(self._list())
-            except (ApiException, urllib3.exceptions.HTTPError, ValueError) as error:
+            except Exception as error:  # the watch outlives whatever it meets
                 with self._lock:
                     self._known = None  # it may be stale by now
                 if not self._ended.wait(_pause(error)):

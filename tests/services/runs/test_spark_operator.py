@@ -205,6 +205,15 @@ async def test_a_matcher_leaves_its_applications_and_the_next_adopts_them(
         assert api.requests.count("create") == 1
 
 
+async def test_a_watch_outlives_what_it_does_not_understand(
+    on_kubernetes: OnKubernetes, api: ApiServer
+) -> None:
+    api.fail_next("list", 200)  # an answer that is no list
+    async with on_kubernetes():
+        await watched(api)
+        assert api.requests.count("list") == 2
+
+
 @pytest.mark.parametrize("disturb", [ApiServer.forget, ApiServer.drop_watches])
 async def test_a_watch_that_breaks_or_is_too_old_begins_anew(
     on_kubernetes: OnKubernetes, api: ApiServer, disturb: Callable[[ApiServer], None]
