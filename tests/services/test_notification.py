@@ -375,8 +375,8 @@ async def test_a_subscription_hears_of_the_events_that_it_names(world: World) ->
         assert len(told) == 2
         [arrived] = await world.receiver.got(f"/{event}", 1)
         assert json.loads(arrived.body)["type"] == event
-    arrived = await world.receiver.got("/all", 3)
-    assert {json.loads(one.body)["type"] for one in arrived} == {*events}
+    everything = await world.receiver.got("/all", 3)
+    assert {json.loads(one.body)["type"] for one in everything} == {*events}
 
 
 async def test_alert_without_subscription_is_listed_and_later_subscribers_are_spared(
