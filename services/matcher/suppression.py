@@ -4,6 +4,7 @@ What a page says of itself, its address apart, is what its author wrote there: i
 the site that the owner named.
 """
 
+import asyncio
 import unicodedata
 from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ class Suppression:
             return None
         if tuple(ids) != self._excluded.ids:
             self._excluded = ExcludedImages(await self._reader.excluded(ids, session))
-        return self._excluded.like(picture)
+        return await asyncio.to_thread(self._excluded.like, picture)
 
 
 def same_name(one: str | None, other: str) -> bool:

@@ -30,6 +30,7 @@ def matches(
             "Verdict": lambda match: match.verdict,
             "Distance": lambda match: f"{match.decision_distance:.3f}",
             "State": lambda match: match.state,
+            "By": lambda match: match.decided_by or "",
             "Found": lambda match: moment(match.created_at),
         },
         as_json=as_json,
