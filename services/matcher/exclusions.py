@@ -47,10 +47,9 @@ class ExclusionService:
             created_by=f"key:{caller.key_id}",
             created_at=utc_now(),
         )
-        if await self._store.count_exclusions() >= self._at_most:
-            raise ConflictError(
-                f"{self._at_most} images are excluded already; delete an exclusion first."
-            )
+        others = await self._store.count_exclusions(but=exclusion.id)
+        if others >= self._at_most:
+            raise ConflictError(f"{others} images are excluded already; delete an exclusion first.")
         made = await self._store.add_exclusion(exclusion, image)
         self._judging.wake()
         return made

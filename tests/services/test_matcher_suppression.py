@@ -3,12 +3,27 @@
 from datetime import timedelta
 from typing import Any
 
+import httpx
+
+from services.matcher.main import create_app as create_matcher
+from services.matcher.settings import Settings as MatcherSettings
 from srpitp_contracts.identifiers import random_id, sighting_id
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection
-from tests.conftest import SERVICE_KEY
+from srpitp_servicekit.mongo import Database
+from tests.conftest import ADMIN_KEY, SERVICE_KEY
 from tests.deadlines import eventually
-from tests.services.matcher_world import NOW, ORIGINAL, World, altered, bearer, digest, fingerprint
+from tests.services.conftest import Running
+from tests.services.matcher_world import (
+    NOW,
+    ORIGINAL,
+    Neighbours,
+    World,
+    altered,
+    bearer,
+    digest,
+    fingerprint,
+)
 
 
 async def allow(world: World, value: str = "site.example", **changes: Any) -> str:
@@ -196,6 +211,21 @@ async def test_an_excluded_image_alerts_nobody_until_the_exclusion_ends(world: W
     for found in waiting:
         await reaches(world, found, "in_review")
     assert (await world.http.delete(f"/v1/exclusions/{exclusion['id']}")).status_code == 404
+
+
+async def test_there_is_an_end_to_it_but_not_to_saying_it_again(
+    running: Running, db: Database
+) -> None:
+    settings = MatcherSettings(exclusions_limit=1)
+    async with (
+        running(create_matcher(settings)) as url,
+        httpx.AsyncClient(base_url=url, headers=bearer(ADMIN_KEY), timeout=30) as http,
+    ):
+        world = World(http, db, Neighbours())
+        first = await exclude(world, digest=digest("one"))
+        assert await exclude(world, digest=digest("one")) == first
+        answer = await http.post("/v1/exclusions", json={"digest": digest("two")})
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
 
 
 async def test_bytes_can_be_excluded_before_they_are_seen(world: World) -> None:
