@@ -8,7 +8,11 @@ very strangers that they are judged by, which favours them.
 import argparse
 import csv
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +21,9 @@ from numpy.typing import NDArray
 from peers import PDQ_USUAL, PEERS, nearest_bits
 from photos import decoded
 from plots import plot_distances, plot_recall
-from trial import Picture, Trial, kept, ready, usual_trial_options
+from trial import ALONE, Picture, Trial, kept, ready, usual_trial_options, with_views
 
 from srpitp_fingerprint import (
-    ORIENTATIONS,
     VIEW_SETS,
     Description,
     Gallery,
@@ -34,12 +37,7 @@ from srpitp_fingerprint import (
 _PER_MILLION = 1000
 _LAX = (5_000, 20_000)  # budgets at which false alarms can be counted
 _OWN = ("cascade", "fingerprint")
-_ALONE = Steps(orientations=ORIENTATIONS, index=False, verification=False, panels=False)
-
-
-def _with_views(one: Description, names: tuple[str, ...]) -> Description:
-    views = tuple(view for view in one.extraction.views if view.name in names)
-    return Description(replace(one.extraction, views=views), one.features)
+_PARTS = 6  # for each process: they need not end together
 
 
 def _hashes(picture: Picture) -> dict[str, NDArray[np.uint8]]:
@@ -54,11 +52,11 @@ class Judge:
         self.own: dict[str, tuple[Gallery, Steps]] = {}
         self._features = [one.features for one in wide]
         if "cascade" in own:
-            gallery = Gallery([_with_views(one, VIEW_SETS["K6"]) for one in wide])
+            gallery = Gallery([with_views(one, VIEW_SETS["K6"]) for one in wide])
             self.own["cascade"] = gallery, Steps().within(_PER_MILLION, len(wide))
         if "fingerprint" in own:
             gallery = Gallery(wide, points=False)
-            steps = _ALONE.within(_PER_MILLION, len(wide), (10, 2))
+            steps = ALONE.within(_PER_MILLION, len(wide), (10, 2))
             self.own["fingerprint"] = gallery, steps
         self.peers = {name: np.stack([bits[name] for bits in peers]) for name in PEERS if peers}
 
@@ -85,6 +83,29 @@ class Judge:
         return row
 
 
+def _judged(
+    judge: Judge, pictures: Callable[[int, int], Iterator[Picture]], processes: int
+) -> list[dict[str, Any]]:
+    """Judge pictures, each process a part of them; they share what the judge holds."""
+    if processes == 1:
+        return [judge.row(picture) for picture in pictures(0, 1)]
+    parts = _PARTS * processes
+    with get_context("fork").Pool(processes, _hold, (judge, pictures)) as pool:
+        return list(chain.from_iterable(pool.starmap(_part, [(n, parts) for n in range(parts)], 1)))
+
+
+_HELD: list[Any] = []
+
+
+def _hold(*what: Any) -> None:
+    _HELD[:] = what
+
+
+def _part(part: int, of: int) -> list[dict[str, Any]]:
+    judge, pictures = _HELD
+    return [judge.row(picture) for picture in pictures(part, of)]
+
+
 def _recall(
     rows: list[dict[str, Any]], strangers: list[dict[str, Any]]
 ) -> dict[str, dict[str, float]]:
@@ -108,7 +129,7 @@ def _recall(
 def _alarms(strangers: list[dict[str, Any]], protected: int) -> list[dict[str, Any]]:
     """Count the strangers that were alarmed, by kind; then those that laxer budgets alarm."""
     table = []
-    for method, steps, views in (("cascade", Steps(), (6, 2)), ("fingerprint", _ALONE, (10, 2))):
+    for method, steps, views in (("cascade", Steps(), (6, 2)), ("fingerprint", ALONE, (10, 2))):
         if method not in strangers[0]:
             continue
         for kind in ("all", *sorted({row["kind"] for row in strangers})):
@@ -176,6 +197,7 @@ def main() -> None:
     methods = (*_OWN, "peers")
     parser.add_argument("--methods", nargs="+", choices=methods, default=methods)
     parser.add_argument("--looked-for", type=int, help="so many of the originals; by default all")
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("accuracy"))
     arguments = parser.parse_args()
     crowd, photos, attacks = ready(arguments)
@@ -198,10 +220,10 @@ def main() -> None:
     plot_distances(wide, trial, attacks, arguments.out / "distances.png")
     judge = Judge(wide, peers, set(arguments.methods))
     print(f"{len(wide)} protected", flush=True)
-    strangers = [judge.row(picture) for picture in trial.stranger_set()]
+    strangers = _judged(judge, trial.stranger_set, arguments.processes)
     print(*_alarms(strangers, arguments.protected), sep="\n", flush=True)
     sought = replace(trial, originals=trial.originals[: arguments.looked_for])
-    copies = [judge.row(p) for p in sought.altered(attacks)]
+    copies = _judged(judge, partial(sought.altered, attacks), arguments.processes)
     _report(arguments.out, copies, strangers, arguments.protected)
 
 

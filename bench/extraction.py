@@ -1,8 +1,8 @@
 """Time from the file to the fingerprint, beside a bare decode and other fingerprints.
 
-One thread. All contenders take turns on the same files, and ratios are of medians over the turns:
-what else the machine does slows all of them alike. Photos come from a folder, or out of
-scikit-image; each is brought to 500 x 375 and to 12 megapixels and saved as a JPEG.
+Processor time of one thread. All contenders take turns on the same files, and ratios are of medians
+over the turns: what else the machine does slows all of them alike. Photos come from a folder, or
+out of scikit-image; each is brought to 500 x 375 and to 12 megapixels and saved as a JPEG.
 
     python bench/extraction.py [--photos FOLDER] [--csv FILE]
 """
@@ -118,10 +118,10 @@ def medians(path: Path, turns: int) -> dict[str, float]:
     seconds: dict[str, list[float]] = {name: [] for name in all_of_them}
     for turn in range(turns + 1):
         for name, call in all_of_them.items():
-            start = time.perf_counter()
+            start = time.thread_time()
             call()
             if turn:  # the first one warms up
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(time.thread_time() - start)
     return {name: 1000 * float(np.median(some)) for name, some in seconds.items()}
 
 

@@ -2,19 +2,34 @@
 
 import argparse
 import json
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from trial import Picture, Trial, kept, ready, usual_trial_options
+from trial import ALONE, Picture, Trial, kept, ready, usual_trial_options, with_views
 
-from srpitp_fingerprint import Description, Gallery, Match, Steps, Tail, describe, match
+from srpitp_fingerprint import (
+    VIEW_SETS,
+    Candidate,
+    Description,
+    Gallery,
+    Match,
+    Steps,
+    Tail,
+    Verification,
+    candidates,
+    decide,
+    describe,
+)
+from srpitp_fingerprint.matching import LEAST_AGREEMENT, NO_LONGER_NEAR
+from srpitp_fingerprint.verification import evidence
 
 _ALL = Steps(tight=-1.0, bar=np.inf)  # verify every candidate, accept none
 _COMPARISONS = 6 * 2 * 2 * 2  # K6, Q2, as it is and mirrored, positive and negative
+_COMPARISONS_ALONE = 10 * 2 * 8 * 2  # K10, Q2, all orientations, positive and negative
+_OFTEN = 0.03  # of the strangers: where the rates of both are compared
 _PULL = 1.0
 
 
@@ -32,34 +47,64 @@ def _logistic(x: NDArray[np.float64], y: NDArray[np.bool_]) -> list[float]:
     return [round(float(value), 4) for value in fitted]
 
 
-def _row(found: Match) -> list[float]:
-    v = found.verification
-    seen = (np.log1p(v.inliers), v.agreement, v.spread) if v else (0.0, 0.0, 0.0)
-    return [*seen, found.nearness, float(np.log1p(found.points))]
+def _row(found: Match, verification: Verification) -> list[float]:
+    seen = evidence(verification.inliers, verification.agreement, verification.spread)
+    return [*seen, min(found.nearness, NO_LONGER_NEAR)]
 
 
-def _candidates(
+def _verified(
     pictures: list[tuple[Picture, Description]], protected: list[Description]
-) -> list[list[float]]:
-    """Give a row for each candidate of each picture: number, whether true, what is known."""
+) -> tuple[list[list[float]], list[float]]:
+    """Verify all candidates of each picture.
+
+    Returns
+    -------
+    rows : list of list of float
+        For each verified candidate the picture's number, whether it is the true one, what is seen.
+    nearest : list of float
+        Smallest nearness of each picture that would count.
+    """
     gallery, features = Gallery(protected), [one.features for one in protected]
-    rows = []
+    rows, nearest = [], []
     for number, (picture, described) in enumerate(pictures):
+        found = candidates(described, gallery, _ALL)
+        nearest.append(_nearest(found))
         rows += [
-            [number, one.place == picture.truth, *_row(one)]
-            for one in match(described, gallery, _ALL, features=features.__getitem__)
-            if one.place == picture.truth or one.verification
+            [number, one.place == picture.truth, *_row(one, one.verification)]
+            for one in decide(described, found, dict(enumerate(features)), _ALL)
+            if one.verification
         ]
-    return rows
+    return rows, nearest
+
+
+def _nearest(found: list[Candidate]) -> float:
+    return min((one.nearness for one in found if not one.plain), default=np.inf)
+
+
+def _growth(nearest: list[float], alone: list[float]) -> float:
+    """Tell with which power of the comparisons the rate grows, from both ways to compare."""
+    often = round(_OFTEN * len(nearest))
+    more = np.count_nonzero(np.array(alone) <= np.sort(nearest)[often - 1])
+    growth = np.log(more / often) / np.log(_COMPARISONS_ALONE / _COMPARISONS)
+    return round(float(max(0.0, growth)), 3)
+
+
+def _best_scores(strange: NDArray[np.float64], weights: list[float], count: int) -> list[float]:
+    """Give the highest score of each stranger that would count."""
+    best = np.full(count, -np.inf)
+    scores = weights[0] + strange[:, 2:] @ weights[1:]
+    alike = strange[:, 3] >= LEAST_AGREEMENT
+    np.maximum.at(best, strange[alike, 0].astype(np.int64), scores[alike])
+    return best.tolist()
 
 
 def main() -> None:
     """Fit, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     usual_trial_options(parser)
-    parser.add_argument("--originals", type=int, default=20)
-    parser.add_argument("--protected", type=int, default=4000)
-    parser.add_argument("--strangers", type=int, default=1500)
+    parser.add_argument("--originals", type=int, default=24)
+    parser.add_argument("--protected", type=int, default=6000)
+    parser.add_argument("--strangers", type=int, default=4000)
     default = Path(__file__).parents[1] / "libs/fingerprint/src/srpitp_fingerprint/calibration.json"
     parser.add_argument("--out", type=Path, default=default)
     arguments = parser.parse_args()
@@ -77,27 +122,32 @@ def main() -> None:
     def described(pictures: Iterator[Picture]) -> list[tuple[Picture, Description]]:
         return [(replace(p, data=b""), describe(p.data, detected=True)) for p in pictures]
 
-    protected = kept(keep("set"), lambda: [describe(p.data) for p in trial.protected_set()])
+    def made(p: Picture) -> Description:
+        return describe(p.data, views="K10")
+
+    wide = kept(keep("set"), lambda: [made(p) for p in trial.protected_set()])
+    protected = [with_views(one, VIEW_SETS["K6"]) for one in wide]
     print(len(protected), "protected", flush=True)
     copies = kept(keep("altered"), lambda: described(trial.altered(attacks)))
-    altered = np.array(_candidates(copies, protected), np.float64)
+    altered = np.array(_verified(copies, protected)[0])
     print(len(copies), "altered", flush=True)
     outside = kept(keep("strangers"), lambda: described(trial.stranger_set()))
-    strange = np.array(_candidates(outside, protected), np.float64)
+    found, nearest = _verified(outside, protected)
+    strange = np.array(found)
+    print(len(outside), "strangers", flush=True)
+    gallery = Gallery(wide, points=False)
+    alone = [_nearest(candidates(one, gallery, ALONE)) for _, one in outside]
     true = altered[altered[:, 1] == 1]
     x = np.concatenate([true[:, 2:], strange[:, 2:]])
     y = np.arange(len(x)) < len(true)
     weights = _logistic(x, y)
-    score: dict[float, float] = defaultdict(lambda: -np.inf)
-    near: dict[float, float] = defaultdict(lambda: -np.inf)
-    for number, _, *row in strange.tolist():
-        score[number] = max(score[number], weights[0] + float(np.dot(weights[1:], row)))
-        near[number] = max(near[number], -row[3])
+    near = Tail.fit([-one for one in nearest], arguments.protected, _COMPARISONS)
+    scores = _best_scores(strange, weights, len(outside))
     fitted = {
         "verification": _logistic(x[:, :3], y),
         "match": weights,
-        "nearness": Tail.fit(list(near.values()), arguments.protected, _COMPARISONS),
-        "score": Tail.fit(list(score.values()), arguments.protected),
+        "nearness": replace(near, growth=_growth(nearest, alone)),
+        "score": Tail.fit(scores, arguments.protected),
     }
     arguments.out.write_text(json.dumps(fitted, indent=1, default=_fields) + "\n")
     print(arguments.out.read_text())

@@ -5,7 +5,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +16,13 @@ from alterations import ALTERATIONS, alter
 from numpy.typing import NDArray
 from photos import Photo, horizon, product, read_photos, window
 
-__all__ = ["Picture", "Trial", "load_attacks", "split"]
+from srpitp_fingerprint import ORIENTATIONS, Description, Steps
+
+__all__ = ["ALONE", "Picture", "Trial", "load_attacks", "split", "with_views"]
+
+ALONE = Steps(orientations=ORIENTATIONS, index=False, verification=False, panels=False)
+"""The fingerprint alone: nothing is known of pictures but their fingerprints and sketches."""
+
 
 Pixels = NDArray[np.uint8]
 _LAYOUT_SHARE = 0.1  # of protected pictures and of strangers that share a layout
@@ -31,6 +37,12 @@ class Picture:
     kind: str
     truth: int
     data: bytes
+
+
+def with_views(one: Description, names: tuple[str, ...]) -> Description:
+    """Keep some views of a description only."""
+    views = tuple(view for view in one.extraction.views if view.name in names)
+    return replace(one, extraction=replace(one.extraction, views=views))
 
 
 def load_attacks(path: Path) -> ModuleType | None:
@@ -84,14 +96,14 @@ class Trial:
             yield Picture(photo.path.stem, "original", place, photo.path.read_bytes())
         yield from _variety(self.crowd, self.protected - len(self.originals), 1)
 
-    def stranger_set(self) -> Iterator[Picture]:
-        """Make the strangers."""
-        yield from _variety(self.outsiders[_MIXED_IN:], self.strangers, 2)
+    def stranger_set(self, part: int = 0, of: int = 1) -> Iterator[Picture]:
+        """Make the strangers, or one of several parts of them."""
+        yield from _variety(self.outsiders[_MIXED_IN:], self.strangers, 2, part, of)
 
-    def altered(self, attacks: ModuleType | None) -> Iterator[Picture]:
-        """Alter every original in every way."""
+    def altered(self, attacks: ModuleType | None, part: int = 0, of: int = 1) -> Iterator[Picture]:
+        """Alter every original in every way, or those of one of several parts."""
         mixed_in = [photo.pixels() for photo in self.outsiders[:_MIXED_IN]]
-        for place, photo in enumerate(self.originals):
+        for place, photo in list(enumerate(self.originals))[part::of]:
             image = photo.pixels()
             others = [mixed_in[(3 * place + k) % len(mixed_in)] for k in range(3)]
             if attacks:
@@ -131,10 +143,12 @@ class Trial:
             yield Picture(photo.path.stem, kind, place, _file(done))
 
 
-def _variety(photos: list[Photo], count: int, salt: int) -> Iterator[Picture]:
+def _variety(
+    photos: list[Photo], count: int, salt: int, part: int = 0, of: int = 1
+) -> Iterator[Picture]:
     """Make many pictures of few photos: themselves, layouts of them, and windows."""
     layouts = round(_LAYOUT_SHARE * count)
-    for number in range(count):
+    for number in range(part, count, of):
         photo = photos[number % len(photos)]
         seed = [salt, number]
         if number < len(photos):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -58,6 +60,22 @@ def test_tail_promises_what_happens():
     limit = tail().limit(1000, protected=1000)
     fresh = np.random.default_rng(2).exponential(0.5, 200_000)
     assert 0.0005 < (fresh > limit).mean() < 0.002
+
+
+@pytest.mark.parametrize("per_million", [1000, 5000, 20_000, 60_000])
+def test_tail_need_not_be_exponential(per_million):
+    seen, fresh = np.random.default_rng(4).beta(2, 5, (2, 20_000))
+    fitted = Tail.fit(seen, protected=1000)
+    limit = fitted.limit(per_million, protected=1000)
+    assert (fresh > limit).mean() == pytest.approx(per_million / 1e6, rel=0.5)
+    low, high = fitted.interval(limit, protected=1000)
+    assert low <= (fresh > limit).mean() <= high
+
+
+def test_comparisons_that_depend_on_each_other_count_for_less():
+    apart, alike = tail(), replace(tail(), growth=0.1)
+    assert alike.limit(100, 1000, 50) < apart.limit(100, 1000, 50)
+    assert alike.limit(100, 1000, 1) == apart.limit(100, 1000, 1)
 
 
 @settings(max_examples=40, deadline=None)

@@ -16,9 +16,9 @@ class Calibration:
     Attributes
     ----------
     verification : tuple of float
-        Of `Verification.score`: constant, log(1 + inliers), agreement, spread.
+        Of `Verification.score`: constant, log(1 + inliers), agreement, root of the spread.
     match : tuple of float
-        Of `Match.score`: the same, then nearness, log(1 + points in common).
+        Of `Match.score`: the same, then nearness.
     nearness : Tail
         Of the smallest nearness of strangers, negated.
     score : Tail

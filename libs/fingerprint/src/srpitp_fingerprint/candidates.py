@@ -32,6 +32,7 @@ DEFAULT_STEPS = Steps()
 _COMPARED_IN_FULL = 20  # pictures that are told of, of those whose sketches were compared
 _UNRELATED = 0.45  # sketch distance of other pictures that are near by their fingerprints
 _SKETCH_WEIGHT, _PLAINNESS_WEIGHT = 0.5, 0.5
+_IN_OTHER_TONES = (0.08, 0.75, 0.7, 0.25)
 _UPRIGHT = Steps(orientations=("identity",), negatives=False)
 _MIRRORING = ("hflip", "vflip", "transpose", "antitranspose")
 
@@ -113,9 +114,17 @@ def _renditions(picture: Description, steps: Steps) -> _Renditions:
 
 
 def _nearness(pairs: Comparison, steps: Steps) -> NDArray[np.float64]:
-    """Weigh the distances: plain pictures, which share a layout easily, count as farther."""
+    """Weigh the distances: plain pictures, which share a layout easily, count as farther.
+
+    Other tones (equalised, much brighter) change how strong differences are, not which way they
+    go. So pictures are near as well if these directions and the sketches agree.
+    """
     sketches = pairs.sketch if steps.sketches else np.full_like(pairs.sketch, _UNRELATED)
-    return pairs.decision + _SKETCH_WEIGHT * sketches + _PLAINNESS_WEIGHT * pairs.plainness
+    usual = pairs.decision + _SKETCH_WEIGHT * sketches + _PLAINNESS_WEIGHT * pairs.plainness
+    least, layout, turned, opposed = _IN_OTHER_TONES
+    other = least + layout * (sketches + pairs.plainness)
+    other += turned * pairs.turned + opposed * pairs.opposed
+    return np.asarray(np.minimum(usual, other))
 
 
 def _compared(

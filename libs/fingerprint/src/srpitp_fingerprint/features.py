@@ -124,12 +124,25 @@ class LocalFeatures:
         )
 
 
-def _sized(luma: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:
-    height, width = luma.shape
+def _size(pixels: NDArray[np.uint8], long_side: int) -> tuple[int, int]:
+    height, width = pixels.shape
     scale = long_side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(luma, size, interpolation=how), np.uint8)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _framed(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bring a picture to the size of the frame: by halves, which is quick, then linearly."""
+    size = _size(luma, LONG_SIDE)
+    while max(luma.shape) >= 2 * LONG_SIDE and min(luma.shape) > 1:
+        half = luma.shape[1] // 2, luma.shape[0] // 2
+        even = luma[: 2 * half[1], : 2 * half[0]]
+        luma = np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _thumbnail(framed: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    size = _size(framed, _THUMBNAIL)
+    return np.asarray(cv2.resize(framed, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _orb(contrast: int) -> cv2.ORB:
@@ -189,7 +202,7 @@ def _features(framed: NDArray[np.uint8], found: _Found, box: Box) -> LocalFeatur
         octaves[order],
         np.rint(angles[order] * _ANGLE_STEPS).astype(np.int64).astype(np.uint8),
         np.asarray(descriptors[order], np.uint8),
-        _sized(framed, _THUMBNAIL),
+        _thumbnail(framed),
         Box(*(round(edge * _BOX_STEPS) / _BOX_STEPS for edge in box)),
     )
 
@@ -208,7 +221,7 @@ def features_of_luma(luma: NDArray[np.uint8], box: Box = WHOLE) -> LocalFeatures
     LocalFeatures
         At most 320 points; none where the picture has no corners.
     """
-    framed = _sized(box.cut(luma), LONG_SIDE)
+    framed = _framed(box.cut(luma))
     return _features(framed, _found(framed), box)
 
 
@@ -222,7 +235,7 @@ def features_of_both_sides(
     luma, box
         As of `features_of_luma`.
     """
-    framed = _sized(box.cut(luma), LONG_SIDE)
+    framed = _framed(box.cut(luma))
     found = _found(framed)
     mirrored = np.ascontiguousarray(framed[:, ::-1])
     return _features(framed, found, box), _features(

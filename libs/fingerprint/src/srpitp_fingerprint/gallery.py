@@ -38,6 +38,10 @@ class Comparison(NamedTuple):
     sketch: NDArray[np.float64]
     plainness: NDArray[np.float64]
     """How much of the plainer of both is without detail, beyond a fifth."""
+    turned: NDArray[np.float64]
+    """Share of the D symbols of which one rises and the other falls, however little."""
+    opposed: NDArray[np.float64]
+    """Share of those of which both do so by more than a little."""
 
 
 def _weak(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -355,9 +359,12 @@ class Gallery:
         mine = np.ascontiguousarray(probes).view("<u4")
         theirs = self._slab.rows(views).view("<u4")
         differs = theirs ^ mine[which]
-        differs = (differs | (differs >> np.uint32(1))) & _LOW_BITS
-        differing, weak = _counted(differs), _weak(theirs)
+        high = differs >> np.uint32(1)
+        turned, differs = high & _LOW_BITS, (differs | high) & _LOW_BITS
+        differing, weak, my_weak = _counted(differs), _weak(theirs), _weak(mine)
         agreeing = _counted(weak & ~differs)
+        turned[:, :_A_WORDS] = 0
+        opposed = turned & ~(weak | my_weak[which])
         bits = np.bitwise_count(self._sketches.values[views] ^ sketches[which])
         return Comparison(
             which,
@@ -365,5 +372,7 @@ class Gallery:
             differing / SYMBOLS,
             (4 * differing + agreeing) / (4 * SYMBOLS),
             bits.sum(axis=1, dtype=np.int64) / (8 * SKETCH_BYTES),
-            np.maximum(_plain(_weak(mine))[which], _plain(weak)),
+            np.maximum(_plain(my_weak)[which], _plain(weak)),
+            _counted(turned) / _D_SYMBOLS,
+            _counted(opposed) / _D_SYMBOLS,
         )

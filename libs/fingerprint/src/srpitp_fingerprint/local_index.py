@@ -20,7 +20,7 @@ from .points import kernel
 
 __all__ = ["LocalIndex"]
 
-_FILED = 96  # points of each protected picture
+_FILED = 128  # points of each protected picture
 _TABLES, _MOST_KEY_BITS, _LEAST_KEY_BITS = 8, 20, 12
 _FARTHEST = 60  # Hamming distance of descriptors that count as the same point
 _FARTHEST_WORD = 20  # of their first 64 bits, which are compared first
@@ -98,7 +98,7 @@ def _file(tables: _Tables, words: NDArray[np.uint64], first: int) -> None:
 class LocalIndex:
     """Points of many pictures, filed by their descriptors.
 
-    Takes 76 bytes a point, 7.3 KB a picture with 96 points, and up to 67 MB for the tables. What
+    Takes 76 bytes a point, 9.7 KB a picture with 128 points, and up to 67 MB for the tables. What
     is found depends on the pictures that are there, and by the length of the keys on how many
     points there are, removed ones included.
     """

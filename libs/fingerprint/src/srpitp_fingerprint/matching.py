@@ -24,11 +24,15 @@ from .distance import Verdict
 from .features import LocalFeatures
 from .gallery import Gallery
 from .steps import LOWEST_BAR, Steps
-from .verification import Verification, verify
+from .verification import Verification, evidence, verify
 
-__all__ = ["Match", "decide", "match"]
+__all__ = ["LEAST_AGREEMENT", "NO_LONGER_NEAR", "Match", "decide", "match"]
 
-_LEAST_AGREEMENT = 0.35  # of pixels; copies have 0.5 and more
+NO_LONGER_NEAR = 0.55
+"""`Match.nearness` from which on it tells nothing."""
+
+LEAST_AGREEMENT = 0.35
+"""Of pixels, for a picture to be found by its points; copies have 0.5 and more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,17 +160,13 @@ def _match(
 
 
 def _score(found: Candidate, verification: Verification) -> float:
-    constant, inliers, agreement, spread, near, points = CALIBRATION.match
-    score = (
-        constant
-        + inliers * math.log1p(verification.inliers)
-        + agreement * verification.agreement
-        + spread * verification.spread
-        + near * found.nearness
-        + points * math.log1p(found.points)
-    )
+    constant, *weights, near = CALIBRATION.match
+    seen = evidence(verification.inliers, verification.agreement, verification.spread)
+    score = constant + sum(w * x for w, x in zip(weights, seen, strict=True))
+    # A part of a picture is as far from the whole as other pictures are: farther says no more.
+    score += near * min(found.nearness, NO_LONGER_NEAR)
     # A caption or a watermark that both have makes points agree, but not the pixels around them.
-    return score if verification.agreement >= _LEAST_AGREEMENT else min(score, LOWEST_BAR)
+    return score if verification.agreement >= LEAST_AGREEMENT else min(score, LOWEST_BAR)
 
 
 def _sureness(one: Match) -> tuple[bool, bool, float, float, int]:

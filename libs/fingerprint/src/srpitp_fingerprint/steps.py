@@ -7,7 +7,7 @@ from .orientation import Orientation
 
 __all__ = ["LOWEST_BAR", "Steps"]
 
-LOWEST_BAR = 1.0
+LOWEST_BAR = -2.0
 """Score that no picture exceeds whose pixels disagree."""
 
 _PER_MILLION, _PROTECTED = 500, 10_000
@@ -51,7 +51,7 @@ class Steps:
     shortlist: int = 300
     nearest: int = 4
     sharing: int = 6
-    points: float = 2.0
+    points: float = 1.0
     tight: float = -CALIBRATION.nearness.limit(_PER_MILLION / 2, _PROTECTED)
     bar: float = CALIBRATION.score.limit(_PER_MILLION / 2, _PROTECTED)
 

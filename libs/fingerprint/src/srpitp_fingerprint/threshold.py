@@ -7,7 +7,7 @@ of a million crawled images raise a false alarm. Hence three ways to a threshold
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 __all__ = ["Tail", "Threshold", "clopper_pearson"]
 
 _PAPER_MEAN, _PAPER_VARIANCE, _PAPER_THRESHOLD = 0.6915, 0.0037, 0.4258
-_TAIL_SHARE = 0.01
+_TAIL_SHARE, _FEWEST = 0.005, 10
+_BODY = (0.01, 0.02, 0.04, 0.08)  # shares of images, for budgets so lax
 _MILLION = 1_000_000
 
 
@@ -130,7 +131,8 @@ class Threshold:
 class Tail:
     """How the best values of strangers fall off: each image against a whole protected set.
 
-    Above `start`, which `share` of the images exceed, the rest falls off exponentially.
+    Above `start`, which `share` of the images exceed, the rest falls off exponentially. Below it
+    is as it was seen.
 
     Attributes
     ----------
@@ -140,6 +142,11 @@ class Tail:
     images, protected, comparisons : int
         On which it was fitted: strangers, pictures that they were compared with, and comparisons
         of fingerprints for each of these.
+    growth : float
+        The power of the comparisons with which the rate grows: views and orientations of one
+        picture are no independent pictures.
+    body : sequence of pair of float
+        Larger shares of the images, and the values that they exceed.
     """
 
     start: float
@@ -148,6 +155,8 @@ class Tail:
     images: int
     protected: int
     comparisons: int = 1
+    growth: float = 1.0
+    body: Sequence[Sequence[float]] = ()
 
     @classmethod
     def fit(cls, best: Sequence[float], protected: int, comparisons: int = 1) -> "Tail":
@@ -160,16 +169,19 @@ class Tail:
             With how many pictures each was compared, and how often with each.
         """
         values = np.sort(np.asarray(best, np.float64))
-        first = len(values) - max(10, round(_TAIL_SHARE * len(values)))
-        start = float(values[first - 1])
-        excess = values[first:] - start
+        count = len(values)
+        above = min(max(_FEWEST, round(_TAIL_SHARE * count)), count - 1)
+        start = float(values[-above - 1])
+        more = [share for share in _BODY if above < round(share * count) < count]
+        exceeded = [(share, float(values[-round(share * count) - 1])) for share in more]
         return cls(
             start,
-            float(excess.mean()),
-            len(excess) / len(values),
-            len(values),
+            float(values[-above:].mean()) - start,
+            above / count,
+            count,
             protected,
             comparisons,
+            body=tuple(one for one in exceeded if math.isfinite(one[1])),
         )
 
     def rate(self, limit: float, protected: int, comparisons: int | None = None) -> float:
@@ -181,8 +193,8 @@ class Tail:
         protected, comparisons : int
             Against so many pictures, compared so often; by default as often as in the fit.
         """
-        here = self.share * math.exp(min(0.0, (self.start - limit) / self.scale))
-        return -math.expm1(math.log1p(-here) * self._times(protected, comparisons))
+        times = self._times(protected, comparisons)
+        return -math.expm1(math.log1p(-self._here(limit)) * times)
 
     def limit(self, per_million: float, protected: int, comparisons: int | None = None) -> float:
         """Choose the limit for a budget: false alarms per million detected images.
@@ -194,19 +206,35 @@ class Tail:
             As of `rate`.
         """
         log = math.log1p(-per_million / _MILLION) / self._times(protected, comparisons)
-        return self.start + self.scale * max(0.0, math.log(self.share / -math.expm1(log)))
+        here = -math.expm1(log)
+        if here > self.share:
+            shares, values = self._seen()
+            return float(np.interp(math.log(here), np.log(shares), values))
+        return self.start + self.scale * math.log(self.share / here)
 
     def interval(
         self, limit: float, protected: int, comparisons: int | None = None
     ) -> tuple[float, float]:
         """Enclose `rate` at 95 % confidence, by the images that the tail was fitted on."""
-        spread = 1.96 / math.sqrt(self.share * self.images)  # a mean of exponentials
-        low, high = (
-            replace(self, scale=self.scale * factor).rate(limit, protected, comparisons)
-            for factor in (max(0.1, 1 - spread), 1 + spread)
-        )
-        return low, high
+        beyond = max(0.0, (limit - self.start) / self.scale)
+        events = self.images * max(self.share, self._here(limit))
+        # Of a count, and beyond the start of the mean of as many exponentials.
+        factor = math.exp(1.96 * math.sqrt((1 + beyond**2) / events))
+        rate = self.rate(limit, protected, comparisons)
+        return rate / factor, min(1.0, rate * factor)
+
+    def _here(self, limit: float) -> float:
+        """Give the share of the images of the fit that exceed a limit."""
+        if limit >= self.start:
+            return self.share * math.exp((self.start - limit) / self.scale)
+        shares, values = self._seen()
+        return math.exp(np.interp(-limit, -values, np.log(shares)))
+
+    def _seen(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give ascending shares, and the values that they exceed."""
+        shares, values = zip((self.share, self.start), *self.body, strict=True)
+        return np.array(shares), np.array(values)
 
     def _times(self, protected: int, comparisons: int | None) -> float:
         often = self.comparisons if comparisons is None else comparisons
-        return protected * often / (self.protected * self.comparisons)
+        return protected / self.protected * math.pow(often / self.comparisons, self.growth)

@@ -12,7 +12,7 @@ from .calibration import CALIBRATION
 from .features import LONG_SIDE, LocalFeatures
 from .points import neighbours
 
-__all__ = ["Verification", "verify"]
+__all__ = ["Verification", "evidence", "verify"]
 
 _RATIO, _FARTHEST = 0.88, 72  # of Hamming distances of descriptors
 _PAIRED = 64  # best matches of which every two propose a transform
@@ -208,6 +208,11 @@ def _spread(points: NDArray[np.float32], b: LocalFeatures, overlap: float) -> fl
     return min(1.0, float(cv2.contourArea(hull)) / max(overlap * b.width * b.height, 1.0))
 
 
+def evidence(inliers: int, agreement: float, spread: float) -> tuple[float, float, float]:
+    """Scale what a verification found, so that a sum of it tells copies from other pictures."""
+    return math.log1p(inliers), agreement, math.sqrt(spread)
+
+
 def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
     """Look for one picture in another.
 
@@ -235,7 +240,7 @@ def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
     inliers = int(inside.sum())
     spread = _spread(b.points[j][inside], b, overlap)
     constant, *weights = CALIBRATION.verification
-    seen = (math.log1p(inliers), agreement, spread)
+    seen = evidence(inliers, agreement, spread)
     return Verification(
         inliers,
         len(i),
