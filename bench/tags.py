@@ -66,37 +66,42 @@ def trained(photos: list[Photo], keep: Path | None) -> Head:
     return fit(kept(path, lambda: samples_of(photos, the_network())), photos, tags_in(photos))
 
 
-def _copies(photos: list[Photo], attacks: ModuleType | None) -> Iterator[tuple[str, Pixels]]:
+def _copies(photos: list[Photo], attacks: ModuleType | None, own: list[str]) -> Iterator[Pixels]:
     """Alter each photo in every way; all of one photo together."""
     others = [photo.pixels() for photo in photos[:60]]
     for place, photo in enumerate(photos):
         image = photo.pixels()
         mixed_in = [others[(3 * place + k) % len(others)] for k in range(3)]
-        for name in attacks.A if attacks else ():
-            yield name, attacks.attack(image, name, place) if attacks else image
-        for name in ALTERATIONS:
-            yield f"+{name}", alter(image, name, mixed_in, place)
+        if attacks:
+            for name in attacks.A:
+                yield attacks.attack(image, name, place)
+        for name in own:
+            yield alter(image, name, mixed_in, place)
 
 
-def _as_files(pictures: Iterator[tuple[str, Pixels]]) -> Iterator[Pixels]:
+def _as_files(pictures: Iterator[Pixels]) -> Iterator[Pixels]:
     """Save and read each, as whoever publishes them does."""
-    for _, pixels in pictures:
+    for pixels in pictures:
         yield decoded(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
 
 
-def _features(photos: list[Photo], attacks: ModuleType | None) -> tuple[Any, Any]:
+def _features(photos: list[Photo], attacks: ModuleType | None, own: list[str]) -> tuple[Any, Any]:
     net = the_network()
     originals = features_of((photo.pixels() for photo in photos), net)
-    return originals, features_of(_as_files(_copies(photos, attacks)), net)
+    return originals, features_of(_as_files(_copies(photos, attacks, own)), net)
 
 
 def judged_by(
-    head: Head, photos: list[Photo], attacks: ModuleType | None, keep: Path | None
+    head: Head,
+    photos: list[Photo],
+    attacks: ModuleType | None,
+    own: list[str],
+    keep: Path | None,
 ) -> Judged:
     """Let the head judge photos and their copies."""
-    path = keep / f"tags-judged-{len(photos)}.pickle" if keep else None
-    originals, copies = kept(path, lambda: _features(photos, attacks))
-    names = [*(attacks.A if attacks else ()), *(f"+{name}" for name in ALTERATIONS)]
+    path = keep / f"tags-judged-{len(photos)}-{len(own)}.pickle" if keep else None
+    originals, copies = kept(path, lambda: _features(photos, attacks, own))
+    names = [*(attacks.A if attacks else ()), *(f"+{name}" for name in own)]
     confidences = head.confidences(copies)
     return Judged(
         head.tags,
@@ -194,6 +199,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     usual_trial_options(parser)
     parser.add_argument("--judged", type=int, help="so many photos; by default all")
+    parser.add_argument("--given-only", action="store_true", help="only alter as --attacks say")
     parser.add_argument("--protected", type=int, default=2000, help="of Fig. 4")
     parser.add_argument("--detected", type=int, nargs="*", default=(2000, 4000), help="of Fig. 4")
     parser.add_argument("--turns", type=int, default=5, help="of Fig. 4; the fastest counts")
@@ -202,7 +208,8 @@ def main() -> None:
     fitted, photos, attacks = ready(arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
     head = trained(fitted, arguments.keep)
-    judged = judged_by(head, photos[: arguments.judged], attacks, arguments.keep)
+    own = [] if arguments.given_only else list(ALTERATIONS)
+    judged = judged_by(head, photos[: arguments.judged], attacks, own, arguments.keep)
     rows = report(judged)
     _write(arguments.out / "tags.csv", rows)
     plot_tags(rows, arguments.out / "tags.png")
