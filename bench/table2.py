@@ -7,6 +7,7 @@ how many the budget allows.
 
 import argparse
 import csv
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from photos import Photo
 from plots import plot_table2
 from tags import trained
 from train_tags import the_network
-from trial import Picture, Trial, ready, usual_trial_options
+from trial import LAYOUT_SHARE, Picture, Trial, ready, usual_trial_options
 
 from srpitp_contracts.matching import MatchingMode
 from srpitp_fingerprint import (
@@ -44,6 +45,7 @@ KINDS = (
 )  # fmt: skip
 """What the paper's fingerprint is made for: the picture stays where it is. It names no list."""
 
+_LAYOUTS = {"product", "horizon"}
 _ORIGINALS = 500
 _AT_ONCE = 256
 
@@ -101,7 +103,8 @@ def drawn(
     crowd = [fitted[k] for k in random.permutation(len(fitted))]
     half = max(arguments.detected) // 2
     originals = min(_ORIGINALS, len(photos) // 2, half)
-    trial = Trial(shuffled[:originals], crowd, shuffled[originals:], arguments.protected, half)
+    strangers = math.ceil(half / (1 - LAYOUT_SHARE)) + 1
+    trial = Trial(shuffled[:originals], crowd, shuffled[originals:], arguments.protected, strangers)
     sets: dict[str, Iterator[Picture]] = {
         _PAPERS: trial.copies(attacks, KINDS, half, 2 * number),
         "all kinds": trial.copies(attacks, list(attacks.A), half, 2 * number + 1),
@@ -171,7 +174,9 @@ def accuracies(rows: list[dict[str, Any]], detected: list[int]) -> list[dict[str
     for (mode, tags, repetition, kinds), copies in by.items():
         if kinds == "stranger":
             continue
-        strangers = by[mode, tags, repetition, "stranger"]
+        strangers = [
+            row for row in by[mode, tags, repetition, "stranger"] if row["attack"] not in _LAYOUTS
+        ]
         for count in detected:
             sought, others = copies[: count // 2], strangers[: count // 2]
             table.append(
@@ -234,25 +239,29 @@ def _print_missed(rows: list[dict[str, Any]]) -> None:
 
 def _print_strangers(rows: list[dict[str, Any]]) -> None:
     """Print how many strangers were taken for copies, beside what the budgets allow."""
-    budgets = Budgets()
-    print()
     for mode in dict.fromkeys(row["mode"] for row in rows):
         of = [
             row
             for row in rows
             if (row["mode"], row["kinds"], row["tags"]) == (mode, "stranger", "all")
         ]
-        for what, name, budget in (
-            ("others", "reviewed or alarmed", budgets.review),
-            ("alarms", "alarmed by rule", budgets.alarm),
-        ):
-            count = sum(row[what] > 0 for row in of)
-            low, high = clopper_pearson(count, len(of))
-            allowed = f", allowed {budget * len(of) / 1e6:.2f}" if mode == "standard" else ""
-            print(
-                f"{mode}: of {len(of)} strangers {count} {name}{allowed}; the true rate is "
-                f"{1e6 * low:.0f} to {1e6 * high:.0f} in a million"
-            )
+        print(f"\n{mode}, strangers:")
+        for kind in ("all", *dict.fromkeys(row["attack"] for row in of)):
+            _print_alarms(kind, [row for row in of if kind in ("all", row["attack"])])
+
+
+def _print_alarms(kind: str, strangers: list[dict[str, Any]]) -> None:
+    budgets = Budgets()
+    for what, name, budget in (
+        ("others", "taken for copies", budgets.review),
+        ("alarms", "alarmed by rule", budgets.alarm),
+    ):
+        count, of = sum(row[what] > 0 for row in strangers), len(strangers)
+        low, high = clopper_pearson(count, of)
+        print(
+            f"  {kind:8} {count:5} of {of} {name}; the true rate is {1e6 * low:.0f} to "
+            f"{1e6 * high:.0f} in a million, the budget of the standard mode {budget:g}"
+        )
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:

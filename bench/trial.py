@@ -18,14 +18,15 @@ from photos import Photo, horizon, product, read_photos, window
 
 from srpitp_fingerprint import ORIENTATIONS, Description, Steps
 
-__all__ = ["ALONE", "Picture", "Trial", "load_attacks", "split", "with_views"]
+__all__ = ["ALONE", "LAYOUT_SHARE", "Picture", "Trial", "load_attacks", "split", "with_views"]
 
 ALONE = Steps(orientations=ORIENTATIONS, index=False, verification=False, panels=False)
 """The fingerprint alone: nothing is known of pictures but their fingerprints and sketches."""
 
 
 Pixels = NDArray[np.uint8]
-_LAYOUT_SHARE = 0.1  # of protected pictures and of strangers that share a layout
+LAYOUT_SHARE = 0.1
+"""Of protected pictures and of strangers that share a layout."""
 _MIXED_IN = 60  # photos that collages are made with: never protected
 
 
@@ -147,7 +148,7 @@ def _variety(
     photos: list[Photo], count: int, salt: int, part: int = 0, of: int = 1
 ) -> Iterator[Picture]:
     """Make many pictures of few photos: themselves, layouts of them, and windows."""
-    layouts = round(_LAYOUT_SHARE * count)
+    layouts = round(LAYOUT_SHARE * count)
     for number in range(part, count, of):
         photo = photos[number % len(photos)]
         seed = [salt, number]
