@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
+# The nearest some hundred of each part are kept until a better one comes: that is paid for each.
+_MOST_SHARDS = 32
+
 __all__ = ["match", "plan", "task_of", "wanted_images"]
 
 
@@ -35,7 +38,8 @@ def plan(run: Run, store: Store, settings: Settings) -> Sweep:
     )
     counts = store.counts(Collection.PROTECTED)
     # Points are shared out among images that have them in common: only one part sees them all.
-    size = sum(counts.values()) + 1 if has_points else settings.spark_shard_images
+    total = sum(counts.values())
+    size = total + 1 if has_points else max(settings.spark_shard_images, total // _MOST_SHARDS)
     shards = tuple(tuple(shard) for shard in packed(counts, size))
     return Sweep(run.id, run.attempts, settings, moment, shards, has_points, run.all_tags)
 

@@ -27,6 +27,8 @@ _CONF = {
     "spark.python.daemon.module": "spark.daemon",
     "spark.python.worker.reuse": "true",
 }
+_THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+"""Of a Python worker: there is one for each core already."""
 _OF_ONE_MACHINE = {
     "spark.ui.enabled": "false",
     "spark.driver.host": "127.0.0.1",
@@ -69,7 +71,7 @@ def open_session(settings: Settings, name: str) -> Iterator["SparkSession"]:
 
     _prepare_environment()
     builder = SparkSession.builder.appName(name)
-    conf = dict(_CONF)
+    conf = _CONF | {f"spark.executorEnv.{name}": number for name, number in _THREADS.items()}
     if settings.spark_master:
         builder = builder.master(_with_tries(settings.spark_master))
         conf |= _OF_ONE_MACHINE if settings.spark_master.startswith("local") else {}
@@ -91,5 +93,5 @@ def _with_tries(master: str) -> str:
 def _prepare_environment() -> None:
     """See to it that Python workers are this Python, and use one thread each."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+    for name, number in _THREADS.items():
+        os.environ.setdefault(name, number)

@@ -64,7 +64,7 @@ async def live(db: Database, documents: list[Document], options: dict[str, Any])
         return matching.index.unready() is None
 
     async with matching.index.running():
-        await eventually(is_ready)
+        await eventually(is_ready, seconds=90)
         return [
             match
             for one in documents
