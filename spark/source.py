@@ -94,6 +94,8 @@ class _Reader(DataSourceReader):
         return [_Part(part) for part in self._parts]
 
     def read(self, partition: Any) -> Iterator[pa.RecordBatch]:
+        if partition is None:  # so Spark asks where there are no partitions
+            return
         with open_store(self._address) as store:
             raws = store.raw_batches(
                 self._collection, Range(*partition.value), self._condition, self._fields

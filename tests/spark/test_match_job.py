@@ -64,6 +64,12 @@ def test_copies_are_found_and_noted(
     assert seen.states() == [("matched", False)] * 4 + [("searched", True)] * 3
 
 
+def test_nothing_is_found_where_nothing_is_stored(
+    spark: Any, world: World, store: Store, settings: Settings
+) -> None:
+    assert match(spark, store, settings, world.run()) == Outcome()
+
+
 def test_again_it_comes_to_the_same(
     spark: Any, seen: World, store: Store, settings: Settings
 ) -> None:
