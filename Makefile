@@ -34,12 +34,12 @@ $(VENV)/ready: requirements.lock tools/setup.sh $(ROOMS:%=%/pyproject.toml)
 	PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh $(ROOMS)
 	@touch $@
 
-# By itself: PySpark is as large as all the rest together, and only Spark jobs need it.
+# By itself: PySpark is as large as all the rest together, and only Spark jobs need it. Where Java is
+# missing nothing is marked as done, so that it is tried again.
 spark: $(VENV)/spark
 
 $(VENV)/spark: spark/requirements.lock tools/setup_spark.sh $(VENV)/ready
-	VENV="$(VENV)" sh tools/setup_spark.sh
-	@touch $@
+	VENV="$(VENV)" sh tools/setup_spark.sh $@
 
 # Write down the services' interfaces.
 openapi: $(VENV)/ready

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Adds to the virtual environment what Spark jobs need: PySpark and, where it is missing, Java.
-# Without Java everything but Spark works, so that is said and is no error.
+# Without Java everything but Spark works, so that is said and is no error. Argument: the file that
+# marks that all is there.
 set -eu
 
 LOCK=spark/requirements.lock
@@ -30,3 +31,4 @@ trap 'rm -f "$builder"' EXIT
 sed -n '/^setuptools==/,/^[^ ].*==/{/^setuptools==/p;/^ /p}' "$LOCK" >"$builder"
 install -r "$builder"
 install --no-build-isolation -r "$LOCK"
+touch "$1"
