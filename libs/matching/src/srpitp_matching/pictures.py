@@ -64,7 +64,7 @@ class Pictures:
     mode : MatchingMode
     points_limit : int
         Candidates are found by their local features too while there are at most so many images:
-        beyond it these points are forgotten, since they take 7 KB an image.
+        beyond it these points are forgotten, since they take 10 KB an image.
     """
 
     def __init__(
