@@ -15,7 +15,7 @@ _SETTINGS = {
     # The site is our own: it asks for no politeness.
     "SRPITP_CRAWL_DELAY_SECONDS": "0",
     # With the usual budget none of the copies is in doubt, and reviewers would see nothing.
-    "SRPITP_ALARM_BUDGET": "1e-8",
+    "SRPITP_ALARM_BUDGET": "1e-14",
 }
 
 
