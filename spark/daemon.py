@@ -4,6 +4,7 @@ Importing the driver, the libraries and the compiled kernel takes two seconds of
 otherwise, and Spark starts some for each core.
 """
 
+import gc
 import sys
 
 from pyspark import daemon
@@ -12,6 +13,7 @@ from srpitp_fingerprint import load_backend
 
 __all__ = ["main"]
 
+_SELDOM = 200_000  # objects more than before
 _PLANS = "pyspark.sql.worker"  # short-lived ones that only plan
 
 
@@ -27,6 +29,10 @@ def _prepare() -> None:
     import spark.source  # noqa: F401
 
     load_backend()
+    # Tasks make and drop millions of documents, none of them in a circle: looking for circles takes
+    # as long as all the rest. What is here already is shared by all workers, and never looked at.
+    gc.freeze()
+    gc.set_threshold(_SELDOM, 50, 100)
 
 
 if __name__ == "__main__":
