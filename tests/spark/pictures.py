@@ -53,7 +53,8 @@ def altered(seed: int, how: str) -> Pixels:
         case "brighter":
             return np.clip(original.astype(np.int16) + 12, 0, 255).astype(np.uint8)
         case "collage":
-            return np.hstack([original, photo(1000 + seed)])
+            others = [photo(number + seed) for number in (1000, 1100, 1200)]
+            return np.vstack([np.hstack([original, others[0]]), np.hstack(others[1:])])
         case "plain":
             return np.full((100, 120), 200, np.uint8)
         case _:
