@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from alterations import ALTERATIONS
-from photos import Photo
+from photos import Photo, is_collage
 from plots import plot_fig4
 from trial import Picture, Trial
 
@@ -35,7 +35,8 @@ class Known:
 
     def __init__(self, picture: Picture, tagger: Tagger, *, detected: bool) -> None:
         self._data, self._detected = picture.data, detected
-        [tags] = tagger.tags_of([decode_colour(picture.data)])
+        colours = decode_colour(picture.data)
+        [tags] = tagger.tags_of([colours], mixed=detected and is_collage(colours))
         self.tags = tuple(score.tag for score in tags)
         self.paper = Description(extract(picture.data, profile="paper", views="K1"))
 

@@ -77,14 +77,18 @@ class Repetition:
 
 
 def _sought(kinds: str, number: int, picture: Picture, tagger: Tagger | None) -> Sought:
-    tags = tagger.tags_of([decode_colour(picture.data)])[0] if tagger else []
+    robust = describe(picture.data, detected=kinds != "protected")
+    tags = []
+    if tagger:
+        colours = decode_colour(picture.data)
+        [tags] = tagger.tags_of([colours], mixed=bool(robust.panels))
     return Sought(
         kinds,
         number,
         picture.kind,
         picture.truth,
         Description(extract(picture.data, profile="paper", views="K1")),
-        describe(picture.data, detected=kinds != "protected"),
+        robust,
         tuple(score.tag for score in tags),
     )
 

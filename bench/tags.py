@@ -17,7 +17,7 @@ import numpy as np
 from alterations import ALTERATIONS, alter
 from fig4 import measure_fig4
 from numpy.typing import NDArray
-from photos import Photo, decoded
+from photos import Photo, decoded, is_collage
 from plots import plot_tags
 from train_tags import MONTAGES, fit, samples_of, tag_of, tags_in, the_network
 from trial import kept, ready, usual_trial_options
@@ -43,6 +43,8 @@ class Judged:
     originals : ndarray, shape (photos, tags)
     attacks : list of str
     copies : ndarray, shape (photos, attacks, tags)
+    collages : ndarray, shape (photos, attacks)
+        Which copies are parted into photos: they get all tags.
     """
 
     tags: tuple[str, ...]
@@ -50,6 +52,7 @@ class Judged:
     originals: NDArray[np.float64]
     attacks: list[str]
     copies: NDArray[np.float64]
+    collages: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,10 @@ def judged_by(
     """Let the head judge photos and their copies."""
     path = keep / f"tags-judged-{len(photos)}-{len(own)}.pickle" if keep else None
     originals, copies = kept(path, lambda: _features(photos, attacks, own))
+    path = path and path.with_stem(f"{path.stem}-collages")
+    collages = kept(
+        path, lambda: [is_collage(one) for one in _as_files(_copies(photos, attacks, own))]
+    )
     names = [*(attacks.A if attacks else ()), *(f"+{name}" for name in own)]
     confidences = head.confidences(copies)
     return Judged(
@@ -109,6 +116,7 @@ def judged_by(
         head.confidences(originals),
         names,
         confidences.reshape(len(photos), len(names), len(head.tags)),
+        np.array(collages).reshape(len(photos), len(names)),
     )
 
 
@@ -125,6 +133,8 @@ def by_rule(judged: Judged, floor: float, *, at_most_one: bool = False) -> Rule:
     if at_most_one:  # the paper's single tag
         floor = 1.1
     originals, copies = given(judged.originals, floor), given(judged.copies, floor)
+    if not at_most_one:
+        copies |= judged.collages[..., None]
     met = np.any(originals[:, None] & copies, axis=-1)
     # The share of protected images with a tag in common, by the kinds of sets that there are.
     sets, counts = np.unique(originals, axis=0, return_counts=True)

@@ -72,13 +72,13 @@ def _answer(
     data: bytes, purpose: Purpose, profile: Profile, limits: Limits, tagger: Tagger
 ) -> dict[str, Any]:
     try:
-        packed = _described(data, purpose, profile, limits).to_bytes()
+        described = _described(data, purpose, profile, limits)
         picture = decode_colour(data, limits=limits) if tagger.looks else _UNSEEN
     except (ImageError, MemoryError) as error:
         return {"refused": f"{type(error).__name__}: {error}"}
-    [scores] = tagger.tags_of([picture])
+    [scores] = tagger.tags_of([picture], mixed=bool(described.panels))
     tags = [{"tag": tag, "confidence": round(confidence, 4)} for tag, confidence in scores]
-    return {"description": base64.b64encode(packed).decode(), "tags": tags}
+    return {"description": base64.b64encode(described.to_bytes()).decode(), "tags": tags}
 
 
 def _described(data: bytes, purpose: Purpose, profile: Profile, limits: Limits) -> Description:

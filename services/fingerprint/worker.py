@@ -93,9 +93,11 @@ def _answer(
         if order["task"] == "draw":
             return {"picture": _drawn(files, order, limits)}
         [data] = files
-        packed = _described(data, Purpose(order["purpose"]), profile, limits).to_bytes()
-        tags = _tags(data, limits, tagger)
-        return {"description": base64.b64encode(packed).decode(), "tags": tags}
+        described = _described(data, Purpose(order["purpose"]), profile, limits)
+        return {
+            "description": base64.b64encode(described.to_bytes()).decode(),
+            "tags": _tags(data, limits, tagger, is_collage=bool(described.panels)),
+        }
     except ImageError as error:
         return {"code": error.code, "detail": str(error)}
     except MemoryError:
@@ -118,9 +120,9 @@ def _drawn(files: list[bytes], order: dict[str, Any], limits: Limits) -> str:
     return base64.b64encode(picture.tobytes()).decode()
 
 
-def _tags(data: bytes, limits: Limits, tagger: Tagger) -> list[dict[str, Any]]:
+def _tags(data: bytes, limits: Limits, tagger: Tagger, *, is_collage: bool) -> list[dict[str, Any]]:
     picture = decode_colour(data, limits=limits) if tagger.looks else _UNSEEN
-    [scores] = tagger.tags_of([picture])
+    [scores] = tagger.tags_of([picture], mixed=is_collage)
     return [{"tag": tag, "confidence": round(confidence, 4)} for tag, confidence in scores]
 
 

@@ -69,7 +69,7 @@ async def test_says_everything_that_is_read_from_an_image(client: httpx.AsyncCli
 
 
 async def test_describes_what_is_to_be_looked_for_more_closely(client: httpx.AsyncClient) -> None:
-    collage = images.jpeg(np.hstack([PHOTO, 255 - images.photo(7)]))
+    collage = images.jpeg(np.hstack([PHOTO // 2, 255 - images.photo(7) // 2]))
     answer = await client.post("/v1/fingerprints?purpose=detected", content=collage)
     extraction = Extraction.model_validate_json(answer.content)
     expected = describe(collage, detected=True)
@@ -79,6 +79,7 @@ async def test_describes_what_is_to_be_looked_for_more_closely(client: httpx.Asy
         panel.extraction.views[0].fingerprint for panel in expected.panels
     ]
     assert extraction.description == expected.to_bytes()
+    assert sorted(score.tag for score in extraction.tags) == sorted(TAGS)
     answer = await client.post("/v1/fingerprints?purpose=fun", content=collage)
     assert problem_of(answer).code == ProblemCode.INVALID_REQUEST
 

@@ -20,7 +20,7 @@ from tests.services import images
 
 Said = dict[str, Any]
 
-COLLAGE = images.jpeg(np.hstack([images.photo(), 255 - images.photo(7)]))
+COLLAGE = images.jpeg(np.hstack([images.photo() // 2, 255 - images.photo(7) // 2]))
 DIGEST = hashlib.sha256(COLLAGE).hexdigest()
 DESCRIBED = describe(COLLAGE, detected=True)
 TAGS = [{"tag": "people", "confidence": 0.9}]

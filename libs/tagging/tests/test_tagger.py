@@ -52,6 +52,16 @@ def test_pictures_are_tagged_in_one_go(tagger, pictures):
     assert tagger.tags_of([]) == []
 
 
+def test_a_collage_has_all_tags_the_best_first(tagger, pictures):
+    for told, mixed in zip(
+        tagger.tags_of(pictures), tagger.tags_of(pictures, mixed=True), strict=True
+    ):
+        assert mixed[: len(told)] == told
+        assert sorted(names(mixed)) == sorted(TAGS)
+    single = Tagger(tagger._head, tagger._network, at_most=1)
+    assert all(len(scores) == 1 for scores in single.tags_of(pictures, mixed=True))
+
+
 def test_without_weights_every_picture_gets_all_tags(pictures):
     tags = Tagger.load(None, at_most=1).tags_of(pictures)
     assert [names(scores) for scores in tags] == [list(TAGS)] * len(pictures)

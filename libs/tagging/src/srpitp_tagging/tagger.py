@@ -125,13 +125,18 @@ class Tagger:
         """Whether it looks at pictures; if not, there is no need to decode them."""
         return self._network is not None
 
-    def tags_of(self, images: Iterable[NDArray[np.uint8]]) -> list[list[TagScore]]:
+    def tags_of(
+        self, images: Iterable[NDArray[np.uint8]], *, mixed: bool = False
+    ) -> list[list[TagScore]]:
         """Tell what pictures show.
 
         Parameters
         ----------
         images : iterable of uint8 ndarray, shape (height, width) or (height, width, 3)
             Grey, or blue, green, red; upright.
+        mixed : bool
+            Whether they are collages: of each photo in one the original may have any tag, so
+            there is no floor.
 
         Returns
         -------
@@ -143,6 +148,6 @@ class Tagger:
             return [all_tags(tags) for _ in images]
         confidences = self._head.confidences(features_of(images, self._network))
         return [
-            kept(tags, row, floor=self._floor, at_most=self._at_most)
+            kept(tags, row, floor=0 if mixed else self._floor, at_most=self._at_most)
             for row in confidences.tolist()
         ]
