@@ -56,6 +56,7 @@ INDEXES: Indexes = {
         IndexModel([("site_id", ASCENDING), *_NEWEST_FIRST]),
         IndexModel(_NEWEST_FIRST),
         IndexModel([("digest", ASCENDING)]),
+        IndexModel([("tags.tag", ASCENDING)]),
         # No TTL index: the evidence and the sightings must go with the image, so we sweep.
         IndexModel(
             [("expires_at", ASCENDING)],

@@ -19,6 +19,7 @@ from srpitp_matching import (
     Picture,
     ProtectedFacts,
     Rules,
+    Worth,
     description_of,
     features_of,
     judge,
@@ -26,6 +27,7 @@ from srpitp_matching import (
     match_of,
     picture_of,
     scanned,
+    the_worthiest,
     worth_judging,
 )
 from srpitp_servicekit.mongo import Document, unpacked
@@ -42,6 +44,7 @@ class Found:
 
 
 NOTHING = Found(0, ())
+_JUDGED_AT_ONCE = 50  # whose descriptions are in memory
 
 
 class Matching:
@@ -109,13 +112,17 @@ class Matching:
         packed = await self._images.descriptions([protected_id])
         picture = picture_of(document, packed.get(protected_id))
         facts, rules = ProtectedFacts.of(document), self.index.rules
-        compared, matches = 0, list[Match]()
+        compared, gathered = 0, list[tuple[Worth, Document]]()
         with self._measures.timed(Stage.BACKWARDS):
             async for batch in self._images.detected_with(facts.tags):
                 documents = await asyncio.to_thread(unpacked, batch)
                 compared += len(documents)
-                async for one, judged in self._backwards(picture, documents, rules):
-                    matches.append(match_of(judged, facts, DetectedFacts.of(one), rules, now))
+                gathered += await asyncio.to_thread(self._worth, picture, documents, rules)
+                gathered = the_worthiest(gathered)
+            matches = [
+                match_of(judged, facts, DetectedFacts.of(one), rules, now)
+                async for one, judged in self._backwards(picture, gathered, rules)
+            ]
         return self._found(compared, matches)
 
     async def search(self, document: Document, packed: bytes | None) -> SearchResult:
@@ -173,21 +180,23 @@ class Matching:
         return {id_: one for id_, one in documents.items() if is_protected_at(one, now)}
 
     async def _backwards(
-        self, protected: Picture, documents: Sequence[Document], rules: Rules
+        self, protected: Picture, gathered: Sequence[tuple[Worth, Document]], rules: Rules
     ) -> AsyncIterator[tuple[Document, Judged]]:
-        """Judge the detected images of a batch that may show a photo."""
-        worth = await asyncio.to_thread(self._worth, protected, documents, rules)
-        packed = await self._images.descriptions([one["_id"] for one in worth])
-        for one in worth:
-            picture = self._described(one, packed.get(one["_id"]))
-            if judged := await asyncio.to_thread(judge_pair, picture, protected, rules):
-                yield one, judged
+        """Judge the detected images that may show a photo, some at a time."""
+        for start in range(0, len(gathered), _JUDGED_AT_ONCE):
+            some = [document for _, document in gathered[start : start + _JUDGED_AT_ONCE]]
+            packed = await self._images.descriptions([one["_id"] for one in some])
+            for one in some:
+                picture = self._described(one, packed.get(one["_id"]))
+                if judged := await asyncio.to_thread(judge_pair, picture, protected, rules):
+                    yield one, judged
 
     def _worth(
         self, protected: Picture, documents: Sequence[Document], rules: Rules
-    ) -> list[Document]:
+    ) -> list[tuple[Worth, Document]]:
         pictures = [scanned(one) for one in documents]
-        return [documents[place] for place in worth_judging(protected.description, pictures, rules)]
+        worth = worth_judging(protected.description, pictures, rules)
+        return [(one, documents[one.place]) for one in worth]
 
     def _described(self, document: Document, packed: bytes | None) -> Description:
         return description_of(document, packed, profile=self._budgets.profile)

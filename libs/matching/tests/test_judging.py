@@ -11,9 +11,11 @@ from srpitp_matching import (
     Picture,
     Pictures,
     ProtectedFacts,
+    Worth,
     judge,
     judge_pair,
     match_of,
+    the_worthiest,
     worth_judging,
 )
 
@@ -132,8 +134,26 @@ def test_a_late_photo_is_worth_judging_against_its_copies(photo, protected):
     for place, copy in copies.items():
         detected[place] = copy
     worth = worth_judging(protected[3], detected, RULES)
-    assert copies.keys() <= set(worth)
+    assert {one.place for one in worth if one.is_near} == copies.keys()
     assert len(worth) < len(detected)
+    assert [one.place for one in worth[:2]] == [19, 7]
+
+
+def test_copies_are_worth_judging_however_many_there_are(photo, protected, monkeypatch):
+    monkeypatch.setattr("srpitp_matching.backwards._AT_FIRST", 5)
+    detected = [describe(photo(3)[n : 230 + n // 2, n:], detected=True) for n in range(9)] + [
+        describe(photo(seed), detected=True) for seed in range(100, 120)
+    ]
+    worth = worth_judging(protected[3], detected, RULES)
+    assert {one.place for one in worth if one.is_near} == set(range(9))
+
+
+def test_all_that_are_near_are_judged_and_the_nearest_others():
+    gathered = [(Worth(n, n % 50 == 0, 1 - n / 1000), n) for n in range(1000)]
+    chosen = [n for _, n in the_worthiest(gathered)]
+    near = [n for n in range(999, -1, -1) if n % 50 == 0]
+    assert chosen[:20] == near
+    assert chosen[20:] == [n for n in range(999, -1, -1) if n % 50][:100]
 
 
 def test_the_match_says_who_decided(photo, pictures, features, protected, document):

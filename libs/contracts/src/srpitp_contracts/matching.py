@@ -96,7 +96,9 @@ class Verification(Model):
         description="log-odds that both show the same photo; null if the local features were "
         "not needed, or not there"
     )
-    alignment: Alignment | None = Field(description="null if nothing could be aligned")
+    alignment: Alignment | None = Field(
+        description="null if nothing could be aligned, was not needed, or is a photo of a collage"
+    )
 
 
 class Decision(Model):
@@ -126,9 +128,14 @@ class Match(Model):
     tag: str = Field(description="the tag under which the pair met")
     verdict: Verdict
     distance: float = Field(ge=0, le=1, description="the paper's normalised Hamming distance")
-    decision_distance: float = Field(ge=0, le=1, description="what the verdict was taken on")
+    decision_distance: float = Field(
+        ge=0, le=1, description="the distance in which agreements of weak symbols count a little"
+    )
     threshold: float = Field(
-        ge=0, le=1, description="largest distance of a similar image when the verdict was taken"
+        ge=0,
+        le=1,
+        description="largest distance of a similar image when the verdict was taken: by budget, "
+        "largest `verification.nearness` of one whose local features were not needed for that",
     )
     verification: Verification | None = Field(
         default=None, description="null if the bytes are the same, and in paper mode"

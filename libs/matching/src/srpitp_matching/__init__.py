@@ -4,7 +4,7 @@ Plain functions of values (paper, Algorithm 2, and what goes beyond it): the sam
 whoever calls them. Nothing is read or written here.
 """
 
-from srpitp_matching.backwards import worth_judging
+from srpitp_matching.backwards import Worth, the_worthiest, worth_judging
 from srpitp_matching.budgets import PRESETS, Budgets, Rules
 from srpitp_matching.documents import (
     DESCRIBED_FIELDS,
@@ -45,6 +45,7 @@ __all__ = [
     "Pictures",
     "ProtectedFacts",
     "Rules",
+    "Worth",
     "description_of",
     "features_of",
     "judge",
@@ -54,5 +55,6 @@ __all__ = [
     "picture_of",
     "scanned",
     "tags_of",
+    "the_worthiest",
     "worth_judging",
 ]
