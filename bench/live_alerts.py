@@ -27,6 +27,7 @@ from demo.system import System
 from srpitp import Client
 from srpitp_contracts.alerting import SubscriptionRequest
 from srpitp_contracts.crawling import CrawlState, SiteRequest
+from srpitp_contracts.matching import MatchState
 from srpitp_contracts.names import Collection
 from srpitp_fingerprint import describe
 from srpitp_servicekit.embedded import running_mongod
@@ -80,6 +81,8 @@ def measure_alerts(
             _protect(system, admin, receiver, pictures[:_BASE])
             print(f"{admin.matches.thresholds().protected_images:,} protected images in the index")
             _crawl(admin, site, receiver)
+            waiting = list(admin.matches.list(state=MatchState.IN_REVIEW))
+            print(f"{len({one.detected_id for one in waiting})} images wait for a reviewer")
         with MongoClient[Document](system.mongodb_uri) as client:
             times = list(_times(client["srpitp"], site, receiver, paths))
     _report(times, images, table)
