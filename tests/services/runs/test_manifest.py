@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubeflow_spark_api.models import SparkV1beta2SparkApplication
 from pydantic import SecretStr, ValidationError
 
 from services.matcher.launchers.manifest import application_name, manifest
@@ -47,6 +48,10 @@ def run(kind: RunKind = RunKind.MATCH, attempt: int = 1, id_: str = "0f" * 16) -
 
 
 def check(application: dict[str, Any]) -> None:
+    # The operator's own models leave out what they do not know: nothing may be lost on the way.
+    read = SparkV1beta2SparkApplication.from_dict(application)
+    assert read is not None
+    assert read.to_dict() == application
     SparkApplication.model_validate(application)
     assert denied_by_webhook(application) is None
 
