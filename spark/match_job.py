@@ -15,6 +15,7 @@ from spark.settings import Settings
 from spark.shards import open_protected
 from spark.store import Store, in_force, in_some, open_store
 from spark.sweep import Sweep
+from srpitp_contracts.matching import MatchingMode
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection
 from srpitp_contracts.runs import Run
@@ -33,15 +34,19 @@ __all__ = ["match", "plan", "task_of", "wanted_images"]
 def plan(run: Run, store: Store, settings: Settings) -> Sweep:
     """Decide how the protected images are divided, and as of when they are protected."""
     moment = utc_now()
-    has_points = not store.is_more_than(
-        Collection.PROTECTED, in_force(moment), settings.match_points_limit
-    )
+
+    def is_more_than(limit: int) -> bool:
+        return store.is_more_than(Collection.PROTECTED, in_force(moment), limit)
+
+    has_points = not is_more_than(settings.match_points_limit)
+    is_paper = settings.matching_mode is MatchingMode.PAPER
+    by_tags = is_paper or is_more_than(settings.match_tags_from)
     counts = store.counts(Collection.PROTECTED)
     # Points are shared out among images that have them in common: only one part sees them all.
     total = sum(counts.values())
     size = total + 1 if has_points else max(settings.spark_shard_images, total // _MOST_SHARDS)
     shards = tuple(tuple(shard) for shard in packed(counts, size))
-    return Sweep(run.id, run.attempts, settings, moment, shards, has_points, run.all_tags)
+    return Sweep(run.id, run.attempts, settings, moment, shards, has_points, by_tags, run.all_tags)
 
 
 def wanted_images(run: Run) -> dict[str, Any]:

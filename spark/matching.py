@@ -107,7 +107,8 @@ def _decide(
         if one.protected_id in facts  # else it was deleted since
     ]
     matches = [_match(*pair, protected, sweep) for pair in pairs]
-    return matches, sum(set(of.tags).isdisjoint(it.tags) for of, it, _ in pairs)
+    apart = sum(set(of.tags).isdisjoint(it.tags) for of, it, _ in pairs)
+    return matches, apart if sweep.by_tags else 0
 
 
 def _match(

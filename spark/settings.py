@@ -46,6 +46,7 @@ class Settings(StoreSettings):
     review_budget: float = Field(default=1000, gt=0, le=1_000_000)
     match_threshold: float | Literal["paper", "robust"] | None = None
     match_points_limit: int = Field(default=20_000, ge=0)
+    match_tags_from: int = Field(default=200_000, ge=0)
     retention_days: float = Field(default=90, ge=0)
     tagging: bool = True
     tag_floor: float = Field(default=0.05, ge=0, le=1)

@@ -61,7 +61,7 @@ def open_protected(store: Store, sweep: Sweep) -> Protected:
 def build(store: Store, parts: Sequence[Range], sweep: Sweep) -> Pictures:
     """Lay out the protected images of some ranges, as they are in force at the run's moment."""
     limit = sweep.settings.match_points_limit if sweep.has_points else 0
-    pictures = Pictures(sweep.settings.matching_mode, points_limit=limit)
+    pictures = Pictures(sweep.settings.matching_mode, points_limit=limit, by_tags=sweep.by_tags)
     condition = in_force(sweep.moment)
     for part in parts:
         raws = store.raw_batches(Collection.PROTECTED, part, condition, DESCRIBED_FIELDS)

@@ -25,6 +25,8 @@ class Sweep:
         All protected images, in parts that are built and mapped by themselves.
     has_points : bool
         Whether so few are protected that candidates are found by their local features too.
+    by_tags : bool
+        Whether so many are protected that only images with a tag in common are compared.
     all_tags : bool
         Whether images are compared whatever their tags say.
     """
@@ -35,6 +37,7 @@ class Sweep:
     moment: datetime
     shards: tuple[tuple[Range, ...], ...]
     has_points: bool
+    by_tags: bool
     all_tags: bool = False
 
     @property

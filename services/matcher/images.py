@@ -74,9 +74,9 @@ class ImageStore:
             {"tag": tag, "_id": id_}, dict.fromkeys(DETECTED_FIELDS, 1)
         )
 
-    def detected_with(self, tags: Iterable[str]) -> AsyncIterator[bytes]:
-        """Yield every retained detected image that has one of the tags, in raw batches."""
-        query = {"tags.tag": {"$in": list(tags)}}
+    def detected_with(self, tags: Iterable[str] | None) -> AsyncIterator[bytes]:
+        """Yield every retained detected image that has one of the tags, or all, in raw batches."""
+        query = {} if tags is None else {"tags.tag": {"$in": list(tags)}}
         return raw_batches(self._detected, query, DETECTED_FIELDS, batch_size=_BATCH)
 
     async def descriptions(self, ids: Sequence[str]) -> dict[str, bytes]:

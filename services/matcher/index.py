@@ -21,7 +21,7 @@ from functools import partial
 
 from services.matcher.images import ImageStore, is_protected_at
 from services.matcher.shared_lock import SharedLock
-from srpitp_contracts.matching import Thresholds
+from srpitp_contracts.matching import MatchingMode, Thresholds
 from srpitp_contracts.model import utc_now
 from srpitp_fingerprint import Description, load_backend
 from srpitp_matching import Budgets, Looked, Picture, Pictures, Rules, picture_of
@@ -52,6 +52,8 @@ class LiveIndex:
         How verdicts are taken.
     points_limit
         See `Pictures`.
+    tags_from
+        Once more images are protected, only those with a tag in common are compared.
     poll_seconds
         How often to look for changes when nothing tells of any.
     stale_seconds
@@ -66,6 +68,7 @@ class LiveIndex:
         budgets: Budgets,
         *,
         points_limit: int,
+        tags_from: int = 0,
         poll_seconds: float = 1.0,
         stale_seconds: float = 15.0,
         on_change: OnChange = lambda _: None,
@@ -73,6 +76,7 @@ class LiveIndex:
         self._images = images
         self._budgets = budgets
         self._points_limit = points_limit
+        self._tags_from = tags_from
         self._stale_seconds = stale_seconds
         self._on_change = on_change
         self._pictures = Pictures(budgets.mode)
@@ -107,6 +111,11 @@ class LiveIndex:
     def size(self) -> tuple[int, int]:
         """How many images are protected, and how many views of them."""
         return len(self._pictures), self._pictures.views
+
+    @property
+    def by_tags(self) -> bool:
+        """Whether only images with a tag in common are compared."""
+        return self._pictures.by_tags
 
     @property
     def places(self) -> int:
@@ -159,7 +168,7 @@ class LiveIndex:
             await self._poll()
 
     async def _keep_current(self) -> bool:
-        if not self._is_loaded:
+        if not self._is_loaded or self._is_outgrown:
             await self._load()
         await self.catch_up()
         async with self._lock.alone():
@@ -175,14 +184,26 @@ class LiveIndex:
                 logger.warning("changes are polled for, since they are not told: %s", error)
             await asyncio.sleep(_WATCH_AGAIN_SECONDS)
 
+    @property
+    def _is_outgrown(self) -> bool:
+        """Whether so many images are protected now that they are to be laid out by their tags."""
+        return not self.by_tags and self._are_many(len(self._pictures))
+
+    def _are_many(self, images: int) -> bool:
+        return images > self._tags_from or not self._tags_from
+
     async def _load(self) -> None:
         began = time.monotonic()
         await asyncio.to_thread(load_backend)
         # What changes from now on is found by the first poll.
         newest = await self._images.newest_change()
         now = utc_now()
-        fits = await self._images.count_protected(now) <= self._points_limit
-        pictures = Pictures(self._budgets.mode, points_limit=self._points_limit if fits else 0)
+        count = await self._images.count_protected(now)
+        pictures = Pictures(
+            self._budgets.mode,
+            points_limit=self._points_limit if count <= self._points_limit else 0,
+            by_tags=self._budgets.mode is MatchingMode.PAPER or self._are_many(count),
+        )
         self._due = []
         # One thread, so that what each batch takes for a moment is taken by the next one too.
         with ThreadPoolExecutor(1, "index-load") as thread, _no_circles():
@@ -193,7 +214,9 @@ class LiveIndex:
                 held = [one for one in documents if is_protected_at(one, now)]
                 packed = await self._packed(held, pictures)
                 await run(self._extend, pictures, held, packed)
-        self._pictures, self._newest, self._is_loaded = pictures, newest, True
+        async with self._polling:  # what a poll found meanwhile was taken over by the former ones
+            self._pictures, self._newest, self._recent = pictures, newest, {}
+        self._is_loaded = True
         _give_back_memory()
         logger.info(
             "the index is loaded: %d images, %d views, %.1f s",

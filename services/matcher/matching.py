@@ -65,6 +65,7 @@ class Matching:
             images,
             self._budgets,
             points_limit=settings.match_points_limit,
+            tags_from=settings.match_tags_from,
             poll_seconds=settings.index_poll_seconds,
             stale_seconds=settings.index_stale_seconds,
             on_change=self._cache.forget,
@@ -114,7 +115,8 @@ class Matching:
         facts, rules = ProtectedFacts.of(document), self.index.rules
         compared, gathered = 0, list[tuple[Worth, Document]]()
         with self._measures.timed(Stage.BACKWARDS):
-            async for batch in self._images.detected_with(facts.tags):
+            tags = facts.tags if self.index.by_tags else None
+            async for batch in self._images.detected_with(tags):
                 documents = await asyncio.to_thread(unpacked, batch)
                 compared += len(documents)
                 gathered += await asyncio.to_thread(self._worth, picture, documents, rules)

@@ -35,6 +35,12 @@ class Settings(RunSettings):
         description="candidates are found by their local features too while at most so many "
         "images are protected: it takes 10 KB an image",
     )
+    match_tags_from: int = Field(
+        default=200_000,
+        ge=0,
+        description="only images with a tag in common are compared once more than so many are "
+        "protected: to look through fewer takes less time than tags save; 0 is always",
+    )
     match_seconds: float = Field(
         default=10,
         gt=0,

@@ -31,6 +31,12 @@ def _fingerprints(monkeypatch: pytest.MonkeyPatch, fingerprint_address: str) -> 
 
 
 @pytest.fixture
+def _many_protected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if so many were protected that only those with a tag in common are compared."""
+    monkeypatch.setenv("SRPITP_MATCH_TAGS_FROM", "0")
+
+
+@pytest.fixture
 def _little_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SRPITP_MATCH_SECONDS", "1.5")
 
@@ -166,6 +172,7 @@ async def test_a_late_registration_is_matched_as_an_early_one(world: World) -> N
         assert late["state"] == "confirmed", name
 
 
+@pytest.mark.usefixtures("_many_protected")
 async def test_tags_in_common_make_pairs_meet(world: World) -> None:
     def tags(*names: str) -> list[dict[str, Any]]:
         return [{"tag": name, "confidence": 0.4} for name in names]
@@ -180,6 +187,16 @@ async def test_tags_in_common_make_pairs_meet(world: World) -> None:
     [found] = await tell_protected(world, "cat", "animal")
     match = await world.match(found)
     assert (match["detected_id"], match["tag"]) == (late["meets"], "people")
+
+
+async def test_few_images_meet_whatever_their_tags(world: World) -> None:
+    cat = real_photo(CAT)
+    await protect(world, "cat", cat, tag="animal", tags=[{"tag": "animal", "confidence": 1}])
+    tags = [{"tag": "scenic", "confidence": 1}]
+    image = await detect(world, "landscape", cat[::2, ::2], tags=tags)
+    found = [match_id("cat", image)]
+    assert await world.tell("detected", image) == found
+    assert await tell_protected(world, "cat", "animal") == found
 
 
 async def tell_protected(world: World, id_: str, tag: str) -> list[str]:
@@ -265,6 +282,7 @@ async def test_thresholds_follow_what_is_protected(world: World) -> None:
     assert refused.status_code == 403
 
 
+@pytest.mark.usefixtures("_many_protected")
 async def test_metrics_say_what_was_compared_and_found(world: World) -> None:
     cat = real_photo(CAT)
     await protect(world, "cat", cat)

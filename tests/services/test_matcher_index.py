@@ -145,6 +145,25 @@ async def test_an_image_is_found_under_each_of_its_tags_only(db: Database) -> No
         assert index.size == (1, 1)
 
 
+async def test_an_index_that_outgrows_one_gallery_is_laid_out_by_tags(db: Database) -> None:
+    await protect(db, "first")
+    index = index_of(db, poll_seconds=0.02, tags_from=2)
+    async with index.loaded():
+        await protect(db, "second", fingerprint(2))
+        assert await index.found(ORIGINAL, "scenic") == {"first"}
+        assert not index.by_tags
+        await protect(db, "third", fingerprint(3))
+
+        async def is_laid_out() -> bool:
+            return index.by_tags
+
+        await eventually(is_laid_out)
+        await change(db, "second", status="deleted")
+        assert await index.found(ORIGINAL, "scenic") == set()
+        assert await index.found(fingerprint(2), "people") == set()
+        assert await index.found(fingerprint(3), "people") == {"third"}
+
+
 async def test_what_cannot_be_read_is_logged_and_hinders_nobody(
     db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:

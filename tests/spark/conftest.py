@@ -48,6 +48,7 @@ def settings(environment: dict[str, str], tmp_path: Path) -> Settings:
         mongodb_database=environment["SRPITP_MONGODB_DATABASE"],
         data_dir=tmp_path / "data",
         spark_heartbeat_seconds=0.05,
+        match_tags_from=0,  # as where many are protected
     )
 
 

@@ -89,6 +89,15 @@ def test_a_sweep_over_all_tags_tells_what_tags_lost(
     assert outcome.counts.lost_by_tags == 1
 
 
+def test_tags_hide_nothing_while_few_are_protected(
+    spark: Any, seen: World, store: Store, settings: Settings
+) -> None:
+    usual = settings.model_copy(update={"match_tags_from": 12})
+    outcome = match(spark, store, usual, seen.run())
+    assert found(seen) == COPIES | {("p4", "d4")}
+    assert outcome.counts.lost_by_tags == 0
+
+
 def test_a_run_may_look_at_some_images_only(
     spark: Any, seen: World, store: Store, settings: Settings
 ) -> None:

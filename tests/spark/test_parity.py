@@ -90,9 +90,14 @@ def said(document: Document) -> Document:
 
 
 @pytest.mark.parametrize(
-    ("mode", "points_limit"),
-    [(MatchingMode.STANDARD, 20_000), (MatchingMode.STANDARD, 2), (MatchingMode.PAPER, 20_000)],
-    ids=["points", "fingerprints", "paper"],
+    ("mode", "points_limit", "tags_from"),
+    [
+        (MatchingMode.STANDARD, 20_000, 20_000),
+        (MatchingMode.STANDARD, 20_000, 0),
+        (MatchingMode.STANDARD, 2, 4),
+        (MatchingMode.PAPER, 20_000, 20_000),
+    ],
+    ids=["points", "points by tags", "fingerprints", "paper"],
 )
 @given(
     protected=st.lists(protected_images, max_size=9),
@@ -109,13 +114,18 @@ async def test_both_engines_find_the_same(
     environment: dict[str, str],
     mode: MatchingMode,
     points_limit: int,
+    tags_from: int,
     protected: Any,
     detected: Any,
 ) -> None:
     store.drop()
     world = World(store)
     fill(world, protected, detected, mode)
-    options: dict[str, Any] = {"matching_mode": mode, "match_points_limit": points_limit}
+    options: dict[str, Any] = {
+        "matching_mode": mode,
+        "match_points_limit": points_limit,
+        "match_tags_from": tags_from,
+    }
     job = Settings(**options, spark_shard_images=4)
     by_job(store, world.run(), job)
     documents = list(store.collection(Collection.DETECTED).find())

@@ -48,6 +48,16 @@ def test_an_image_is_looked_for_where_a_tag_is_shared(pictures, tagged, copy):
     assert pictures.look(copy, None, RULES).images == len(tagged)
 
 
+def test_tags_part_nothing_unless_they_are_to(tagged, protected, copy):
+    made = Pictures(by_tags=False)
+    made.add(tagged)
+    assert made.look(copy, ["unheard"], RULES) == made.look(copy, None, RULES)
+    assert made.look(copy, None, RULES).images == len(tagged)
+    one = candidates(copy, Gallery(protected), RULES.steps)
+    wanted = {f"photo-{c.place}" for c in one if c.wanted}
+    assert set(made.look(copy, None, RULES).wanted) == wanted
+
+
 def test_galleries_by_tags_look_as_closely_as_one_of_all(pictures, protected, copy):
     one = candidates(copy, Gallery(protected), RULES.steps)
     looked = pictures.look(copy, None, RULES)

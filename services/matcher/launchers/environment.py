@@ -12,6 +12,7 @@ JOB_SETTINGS = (
     "review_budget",
     "match_threshold",
     "match_points_limit",
+    "match_tags_from",
     "log_level",
 )
 """The matcher's settings that its jobs have too; none of them is a secret."""

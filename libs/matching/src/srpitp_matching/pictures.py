@@ -4,6 +4,9 @@ A pair meets if it has a tag in common. So there is a gallery for each set of ta
 (with four tags at most fifteen), and an image is looked for in those whose set meets its own: each
 protected image is stored once, found under each of its tags, and none is scanned in vain. Galleries
 by best tag would have to be scanned nearly all, since each holds images that are listed elsewhere.
+
+To look through a gallery takes some milliseconds however small it is. So as long as few images are
+protected there is one for all, and every pair meets: that takes less time, and misses none.
 """
 
 from collections import defaultdict
@@ -23,8 +26,8 @@ __all__ = ["Asked", "Looked", "Pictures", "look_through"]
 _FEWEST_REMOVED = 1024  # below which compacting gives nothing back
 
 Asked = tuple[Description, Collection[str] | None]
-"""A detected image, and its tags: only protected images with one of them are looked through. None
-asks for all."""
+"""A detected image, and its tags: only protected images with one of them are looked through, where
+these are laid out by tags. None asks for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,19 @@ class Pictures:
     points_limit : int
         Candidates are found by their local features too while there are at most so many images:
         beyond it these points are forgotten, since they take 10 KB an image.
+    by_tags : bool
+        Whether only pairs with a tag in common meet.
     """
 
     def __init__(
-        self, mode: MatchingMode = MatchingMode.STANDARD, *, points_limit: int = 20_000
+        self,
+        mode: MatchingMode = MatchingMode.STANDARD,
+        *,
+        points_limit: int = 20_000,
+        by_tags: bool = True,
     ) -> None:
         self._mode = mode
+        self.by_tags = by_tags
         self._points_limit = points_limit
         self._has_points = mode is MatchingMode.STANDARD and points_limit > 0
         self._groups: dict[frozenset[str], _Group] = {}
@@ -106,7 +116,7 @@ class Pictures:
         """Add images that are not here yet, which takes less time than to `add` them."""
         sorted_in = defaultdict[frozenset[str], dict[str, Description]](dict)
         for id_, tags, description in pictures:
-            sorted_in[tags][id_] = description
+            sorted_in[tags if self.by_tags else frozenset()][id_] = description
         for tags, of in sorted_in.items():
             if tags not in self._groups:
                 self._groups[tags] = _Group(self._gallery())
@@ -203,7 +213,7 @@ def look_through(
             meeting = [
                 number
                 for number, (_, wanted) in enumerate(asked)
-                if wanted is None or not tags.isdisjoint(wanted)
+                if wanted is None or not of_all.by_tags or not tags.isdisjoint(wanted)
             ]
             here = group.look([asked[number][0] for number in meeting], rules)
             for number, found in zip(meeting, here, strict=True):
