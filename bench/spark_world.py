@@ -20,7 +20,7 @@ from srpitp_contracts.names import Collection
 from srpitp_fingerprint import SKETCH_BYTES, VIEW_SETS, pack
 from srpitp_servicekit.embedded import running_mongod
 
-__all__ = ["cpu_of", "cpu_of_tree", "fill", "fill_photos", "running_world"]
+__all__ = ["cpu_of", "cpu_of_tree", "fill", "fill_photos", "fill_states", "running_world"]
 
 _AT_ONCE = 5000
 _CACHE = "3GB"
@@ -71,6 +71,25 @@ def fill(uri: str, protected: int, detected: int, views: int, mode: str = "paper
         documents = [_detected(row, views, mode, random) for row in rows]
         db[Collection.DETECTED].insert_many(documents, ordered=False)
     db["ready"].insert_one({})
+    client.close()
+    return name
+
+
+def fill_states(uri: str, count: int) -> str:
+    """Make a database of so many detected images that wait, and no more than that of them."""
+    name = f"bench_states_{count}"
+    client: MongoClient[Document] = MongoClient(uri)
+    db = client.get_database(name, write_concern=WriteConcern(1))
+    if not db["ready"].find_one():
+        client.drop_database(name)
+        detected = db[Collection.DETECTED]
+        detected.create_index([("tag", 1), ("_id", 1)], name="shard_key")
+        for start in range(0, count, _AT_ONCE):
+            of = {"tag": "other", "state": "waiting", "expires_at": None}
+            some = range(min(_AT_ONCE, count - start))
+            detected.insert_many([{"_id": secrets.token_hex(16), **of} for _ in some])
+        db["ready"].insert_one({})
+    db[Collection.DETECTED].update_many({}, {"$set": {"state": "waiting", "expires_at": None}})
     client.close()
     return name
 
