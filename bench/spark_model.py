@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 _DAY = 86_400
 _ROWS = ((1e5, 1e6), (1e6, 1e8), (1e7, 1e8))
 _BYTES_A_VIEW, _BYTES_AN_IMAGE = 213, 60
+_MOST_PARTS, _PHOTOS_A_PART = 8, 250_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class Model:
         Of one core, for an image that is described by Spark too; 0 if the services do that.
     used : float
         Share of its time that a core is at work.
-    cores, memory_gb : int
+    groups, part_seconds : int, float
+        Sets of tags that have one in common with an image, and what it costs to keep the nearest
+        some hundred photos of one of them in one of the parts in which all are laid out.
+    cores : int
         Of an executor.
     """
 
@@ -46,11 +50,13 @@ class Model:
     views_a_photo: float = 6
     probes: float = 10
     scanned: float = 0.42
-    pairs_a_second: float = 1.4e9
+    pairs_a_second: float = 0.72e9
     image_seconds: float = 0.004
     verification_seconds: float = 0.0015
     verified: float = 4
     describe_seconds: float = 0.0
+    groups: int = 8
+    part_seconds: float = 0.005
     used: float = 0.7
     cores: int = 16
 
@@ -60,10 +66,16 @@ class Model:
         pairs = self.images * self.probes * self.views * self.scanned
         return {
             "scan": pairs / self.pairs_a_second,
+            "shortlists": self.images * self._shortlists * self.part_seconds,
             "verification": self.images * self.verified * self.verification_seconds,
             "reading and noting": self.images * self.image_seconds,
             "describing": self.images * self.describe_seconds,
         }
+
+    @property
+    def _shortlists(self) -> float:
+        photos = self.views / self.views_a_photo
+        return self.groups * min(_MOST_PARTS, max(1.0, photos / _PHOTOS_A_PART))
 
     @property
     def core_seconds(self) -> float:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 # The nearest some hundred of each part are kept until a better one comes: that is paid for each.
-_MOST_SHARDS = 32
+_MOST_SHARDS = 8
 
 __all__ = ["match", "plan", "task_of", "wanted_images"]
 
