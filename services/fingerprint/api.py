@@ -14,28 +14,10 @@ from srpitp_contracts.fingerprints import Extraction, Purpose
 from srpitp_contracts.registration import Scope
 from srpitp_servicekit.auth import Caller, ServiceCaller, require
 from srpitp_servicekit.problems import responses
-from srpitp_servicekit.uploads import Files, UploadFile, received_file, received_files
+from srpitp_servicekit.uploads import IMAGE_BODY, Files, UploadFile, received_file, received_files
 
 router = APIRouter(tags=["fingerprints"])
 
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_FORM = {
-    "schema": {
-        "type": "object",
-        "required": ["file"],
-        "properties": {"file": {"type": "string", "format": "binary"}},
-    }
-}
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/octet-stream": _BINARY,
-            "image/*": _BINARY,
-            "multipart/form-data": _FORM,
-        },
-    }
-}
 _COMPARED: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -108,7 +90,7 @@ async def draw_comparison(
 @router.post(
     "/fingerprints",
     responses=responses(413, 415),
-    openapi_extra=_BODY,
+    openapi_extra=IMAGE_BODY,
 )
 async def extract_fingerprints(
     image: Annotated[UploadFile, Depends(_image)],

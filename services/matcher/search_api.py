@@ -1,7 +1,7 @@
 """The routes by which reviewers search, and see which thresholds are in force."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
@@ -10,28 +10,9 @@ from services.matcher.settings import Settings
 from srpitp_contracts.matching import SearchResult, Thresholds
 from srpitp_servicekit.auth import ReviewerCaller
 from srpitp_servicekit.problems import responses
-from srpitp_servicekit.uploads import UploadFile, received_file
+from srpitp_servicekit.uploads import IMAGE_BODY, UploadFile, received_file
 
 router = APIRouter()
-
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_FORM = {
-    "schema": {
-        "type": "object",
-        "required": ["file"],
-        "properties": {"file": {"type": "string", "format": "binary"}},
-    }
-}
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/octet-stream": _BINARY,
-            "image/*": _BINARY,
-            "multipart/form-data": _FORM,
-        },
-    }
-}
 
 
 def _search(request: Request) -> Search:
@@ -48,7 +29,7 @@ async def _image(request: Request, _: ReviewerCaller) -> AsyncIterator[UploadFil
         yield image
 
 
-@router.post("/search", tags=["search"], responses=responses(413, 415), openapi_extra=_BODY)
+@router.post("/search", tags=["search"], responses=responses(413, 415), openapi_extra=IMAGE_BODY)
 async def search_image(
     image: Annotated[UploadFile, Depends(_image)], search: Searching
 ) -> SearchResult:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
@@ -20,6 +20,7 @@ from srpitp_servicekit import body_limit
 from srpitp_servicekit.problems import ImageRefusedError, InvalidRequestError
 
 __all__ = [
+    "IMAGE_BODY",
     "Files",
     "Form",
     "UploadFile",
@@ -31,6 +32,26 @@ __all__ = [
 
 _IN_MEMORY = 2**20
 _AROUND_THE_FILE = 64 * 2**10  # a multipart body has boundaries and small fields beside the file
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_FORM = {
+    "schema": {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {"type": "string", "format": "binary"}},
+    }
+}
+IMAGE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": _BINARY,
+            "image/*": _BINARY,
+            "multipart/form-data": _FORM,
+        },
+    }
+}
+"""OpenAPI of a route that takes an image by `received_file`, which FastAPI does not see."""
 
 
 @dataclass(frozen=True)
