@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from pydantic import TypeAdapter, ValidationError
 
-from srpitp_contracts.model import Digest, FingerprintBytes, Identifier, Model, UtcTime, utc_now
+from srpitp_contracts.model import (
+    Digest,
+    FingerprintBytes,
+    Identifier,
+    Model,
+    Several,
+    UtcTime,
+    utc_now,
+)
 
 times: TypeAdapter[datetime] = TypeAdapter(UtcTime)
 fingerprints: TypeAdapter[bytes] = TypeAdapter(FingerprintBytes)
@@ -84,3 +92,10 @@ def test_models_are_values() -> None:
     with pytest.raises(ValidationError):
         Point(x=1).x = 2  # type: ignore[misc]
     assert len({Point(x=1), Point(x=1)}) == 1
+
+
+@given(st.sets(st.text()))
+def test_sets_are_in_order_in_json(values: set[str]) -> None:
+    sets: TypeAdapter[frozenset[str]] = TypeAdapter(Several[str])
+    assert sets.dump_python(frozenset(values), mode="json") == sorted(values)
+    assert sets.dump_python(frozenset(values)) == values

@@ -7,15 +7,15 @@ from pydantic import AnyHttpUrl, Field, UrlConstraints
 
 from srpitp_contracts.events import EventType
 from srpitp_contracts.matching import MatchWithSightings
-from srpitp_contracts.model import Identifier, Model, UtcTime
+from srpitp_contracts.model import Identifier, Model, Several, UtcTime
 
 
 class SubscriptionRequest(Model):
     """A new webhook."""
 
     address: Annotated[AnyHttpUrl, UrlConstraints(max_length=2000)]
-    event_types: Annotated[frozenset[EventType], Field(min_length=1)] = frozenset(EventType)
-    image_ids: frozenset[Identifier] = Field(
+    event_types: Annotated[Several[EventType], Field(min_length=1)] = frozenset(EventType)
+    image_ids: Several[Identifier] = Field(
         default=frozenset(),
         max_length=1000,
         description="only these protected images; all when empty",
@@ -28,8 +28,8 @@ class Subscription(Model):
     id: Identifier
     owner_id: Identifier
     address: str
-    event_types: frozenset[EventType]
-    image_ids: frozenset[Identifier]
+    event_types: Several[EventType]
+    image_ids: Several[Identifier]
     created_at: UtcTime
     disabled_at: UtcTime | None = None
     disabled_reason: str | None = None

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from srpitp_contracts.model import Identifier, Model, UtcTime
+from srpitp_contracts.model import Identifier, Model, Several, UtcTime
 from srpitp_contracts.places import PagePrefix, Site, read_page_prefix, read_site
 
 
@@ -33,7 +33,7 @@ class AllowanceRequest(Model):
         description="for an uploader, and required then: the host, or the address (it starts with "
         "http:// or https://), on whose pages the name counts",
     )
-    image_ids: frozenset[Identifier] = Field(
+    image_ids: Several[Identifier] = Field(
         default=frozenset(),
         max_length=1000,
         description="for these protected images only; for all of the owner's when empty",
@@ -61,7 +61,7 @@ class Allowance(Model):
     kind: AllowanceKind
     value: str
     on: str | None
-    image_ids: frozenset[Identifier]
+    image_ids: Several[Identifier]
     valid_from: UtcTime
     valid_until: UtcTime | None
     note: str

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    WrapSerializer,
 )
 
 FINGERPRINT_BYTES = 180
@@ -85,6 +86,12 @@ DescriptionBytes = Annotated[
     ),
 ]
 """All that is known of a picture, its local features too, as the fingerprint library packs it."""
+
+T = TypeVar("T")
+Several = Annotated[
+    frozenset[T], WrapSerializer(lambda values, dump: sorted(dump(values)), when_used="json")
+]
+"""A set, in JSON in order: asked twice, we answer the same to the letter."""
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AnyHttpUrl, Field, model_validator
 
 from srpitp_contracts.fingerprints import Profile, TagScore
-from srpitp_contracts.model import Digest, Identifier, Model, UtcTime
+from srpitp_contracts.model import Digest, Identifier, Model, Several, UtcTime
 
 
 class Scope(StrEnum):
@@ -51,7 +51,7 @@ class OwnerChange(Model):
 class KeyRequest(Model):
     """A new API key."""
 
-    scopes: Annotated[frozenset[Scope], Field(min_length=1)] = frozenset({Scope.OWNER})
+    scopes: Annotated[Several[Scope], Field(min_length=1)] = frozenset({Scope.OWNER})
     note: Annotated[str, Field(max_length=200)] = ""
 
 
@@ -60,7 +60,7 @@ class Key(Model):
 
     id: Identifier
     owner_id: Identifier | None
-    scopes: frozenset[Scope]
+    scopes: Several[Scope]
     note: str
     created_at: UtcTime
     revoked_at: UtcTime | None = None
