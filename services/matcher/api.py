@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.matcher.review_api import router as review_router
-from services.matcher.run_api import router as run_router
-from services.matcher.search_api import router as search_router
+from services.matcher.reviews.api import router as review_router
+from services.matcher.runs.api import router as run_router
+from services.matcher.search.api import router as search_router
 from services.matcher.service import MatcherService
-from services.matcher.suppression_api import router as suppression_router
+from services.matcher.suppression.api import router as suppression_router
 from srpitp_contracts.matching import (
     DetectedEvent,
     Match,

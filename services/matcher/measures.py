@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from services.matcher.index import LiveIndex
-from services.matcher.run_store import RunStore
+from services.matcher.runs.store import RunStore
+from services.matcher.search.index import LiveIndex
 from services.matcher.store import MatcherStore
 from srpitp_contracts.matching import Match
 from srpitp_matching import Looked

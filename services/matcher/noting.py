@@ -16,7 +16,7 @@ from services.matcher.decisions import (
     with_first_decision,
 )
 from services.matcher.store import MatcherStore
-from services.matcher.suppression import Suppression
+from services.matcher.suppression.rules import Suppression
 from srpitp_contracts.alerting import AlertRequest
 from srpitp_contracts.crawling import RetainRequest
 from srpitp_contracts.matching import Match, MatchWithSightings

@@ -1,8 +1,8 @@
 """What the matcher decides (paper, steps 8 and 9)."""
 
-from services.matcher.handover import Handover
-from services.matcher.matching import Found, Matching
 from services.matcher.noting import Noting
+from services.matcher.runs.handover import Handover
+from services.matcher.search.matching import Found, Matching
 from services.matcher.store import MatcherStore
 from srpitp_contracts.matching import Match, MatchingOutcome, MatchState, MatchWithSightings
 from srpitp_contracts.pages import Page

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from services.matcher.run_settings import RunSettings
+from services.matcher.runs.settings import RunSettings
 from srpitp_matching import Budgets
 
 

@@ -7,9 +7,9 @@ It owns ``matches``; it reads ``protected`` and ``owners`` (registration's), ``d
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
-from services.matcher.review_store import REVIEW_INDEX
-from services.matcher.run_store import RUN_INDEXES
-from services.matcher.suppression_store import SUPPRESSED_INDEX, SUPPRESSION_INDEXES
+from services.matcher.reviews.store import REVIEW_INDEX
+from services.matcher.runs.store import RUN_INDEXES
+from services.matcher.suppression.store import SUPPRESSED_INDEX, SUPPRESSION_INDEXES
 from srpitp_contracts.crawling import Sighting
 from srpitp_contracts.matching import Match, MatchState, MatchWithSightings
 from srpitp_contracts.names import Collection

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from services.matcher.main import create_app
-from services.matcher.reviews import ReviewService
+from services.matcher.reviews.service import ReviewService
 from services.matcher.settings import Settings
 from services.matcher.store import MatcherStore
 from srpitp_contracts.names import ServiceName

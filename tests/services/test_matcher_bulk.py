@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matcher.bulk import BulkReview, meets
-from services.matcher.review_store import ReviewStore
-from services.matcher.reviews import ReviewService
-from services.matcher.suppression import Shown
+from services.matcher.reviews.bulk import BulkReview, meets
+from services.matcher.reviews.service import ReviewService
+from services.matcher.reviews.store import ReviewStore
+from services.matcher.suppression.rules import Shown
 from srpitp_contracts.matching import BulkReviewRequest, ReviewDecision
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.matcher.images import ImageStore
+from services.matcher.search.store import ImageStore
 from srpitp_contracts.identifiers import match_id
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import UNTAGGED, Collection

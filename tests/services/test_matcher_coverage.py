@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.matcher.suppression import ExcludedImages, Shown, covering, covers, in_force
+from services.matcher.suppression.rules import ExcludedImages, Shown, covering, covers, in_force
 from srpitp_contracts.allowances import Allowance, AllowanceKind, AllowanceRequest
 from srpitp_contracts.identifiers import derived_id
 from srpitp_contracts.model import utc_now

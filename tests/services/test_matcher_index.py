@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from services.matcher.descriptions import DescriptionCache
-from services.matcher.images import ImageStore
-from services.matcher.index import LiveIndex
-from services.matcher.shared_lock import SharedLock
+from services.matcher.search.descriptions import DescriptionCache
+from services.matcher.search.index import LiveIndex
+from services.matcher.search.shared_lock import SharedLock
+from services.matcher.search.store import ImageStore
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection
 from srpitp_fingerprint import Description, Extraction, View

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 from numpy.typing import NDArray
 
 from services.matcher.main import create_app
-from services.matcher.pictures import comparison_of
+from services.matcher.reviews.pictures import comparison_of
 from services.matcher.settings import Settings
 from srpitp_contracts.comparisons import PictureKind
 from srpitp_contracts.identifiers import match_id

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.matcher.images import ImageStore
-from services.matcher.matching import Matching
 from services.matcher.measures import Measures
+from services.matcher.search.matching import Matching
+from services.matcher.search.store import ImageStore
 from services.matcher.settings import Settings as MatcherSettings
 from spark import match_job
 from spark.matching import match_images

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.matcher.launchers import Launcher
 from services.matcher.main import create_app
+from services.matcher.runs.launchers import Launcher
 from services.matcher.settings import Settings
 from srpitp_contracts.names import Collection
 from srpitp_contracts.runs import Run, RunState

@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from services.matcher.handover import Handover, was_there
-from services.matcher.handover_store import HandoverStore, Waiting
 from services.matcher.main import create_app
-from services.matcher.run_store import RUN_INDEXES, RunStore
+from services.matcher.runs.handover import Handover, was_there
+from services.matcher.runs.handover_store import HandoverStore, Waiting
+from services.matcher.runs.store import RUN_INDEXES, RunStore
 from srpitp_contracts.identifiers import random_id
 from srpitp_contracts.matching import DetectedEvent, ProtectedEvent
 from srpitp_contracts.model import utc_now

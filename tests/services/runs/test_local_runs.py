@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.matcher.run_store import RunStore
+from services.matcher.runs.store import RunStore
 from srpitp_contracts.identifiers import random_id
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection

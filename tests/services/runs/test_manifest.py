@@ -7,7 +7,7 @@ import pytest
 from kubeflow_spark_api.models import SparkV1beta2SparkApplication
 from pydantic import SecretStr, ValidationError
 
-from services.matcher.launchers.manifest import application_name, manifest
+from services.matcher.runs.launchers.manifest import application_name, manifest
 from services.matcher.settings import Settings
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.runs import (

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.matcher.run_store import CLAIMS, RUN_INDEXES, RunStore
-from services.matcher.runs import RunService, latest_time
+from services.matcher.runs.service import RunService, latest_time
+from services.matcher.runs.store import CLAIMS, RUN_INDEXES, RunStore
 from srpitp_contracts.identifiers import random_id
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection

@@ -6,8 +6,8 @@ import signal
 import httpx
 import pytest
 
-from services.matcher.launchers.local import LocalLauncher
 from services.matcher.main import create_app
+from services.matcher.runs.launchers.local import LocalLauncher
 from spark.session import why_no_spark
 from spark.settings import Settings as JobSettings
 from spark.store import Address, open_store

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from services.matcher.launchers import Condition
-from services.matcher.launchers.applications import Status
-from services.matcher.launchers.manifest import application_name
-from services.matcher.launchers.spark_operator import SparkOperatorLauncher, seen
+from services.matcher.runs.launchers import Condition
+from services.matcher.runs.launchers.applications import Status
+from services.matcher.runs.launchers.manifest import application_name
+from services.matcher.runs.launchers.spark_operator import SparkOperatorLauncher, seen
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection
 from srpitp_contracts.runs import Run, RunCounts, RunState, begun, finished, of_attempt

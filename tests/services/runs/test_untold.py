@@ -9,8 +9,8 @@ import pytest
 
 from services.matcher.noting import Noting
 from services.matcher.store import INDEXES, MatcherStore
-from services.matcher.suppression import Suppression
-from services.matcher.suppression_store import SuppressionStore
+from services.matcher.suppression.rules import Suppression
+from services.matcher.suppression.store import SuppressionStore
 from services.matcher.untold import Untold
 from srpitp_contracts.identifiers import match_id
 from srpitp_contracts.matching import Match, MatchState, Verdict

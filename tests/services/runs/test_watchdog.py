@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.matcher.launchers import Condition, Seen
-from services.matcher.watchdog import Patience, Step, judge, retry_delay
+from services.matcher.runs.launchers import Condition, Seen
+from services.matcher.runs.watchdog import Patience, Step, judge, retry_delay
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.runs import (
     LauncherName,

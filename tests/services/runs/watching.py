@@ -7,8 +7,8 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-from services.matcher.launchers.local import LocalLauncher
-from services.matcher.launching import RunParts
+from services.matcher.runs.launchers.local import LocalLauncher
+from services.matcher.runs.launching import RunParts
 from services.matcher.settings import Settings
 from services.matcher.store import INDEXES
 from srpitp_contracts.names import ServiceName

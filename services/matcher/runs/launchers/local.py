@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.matcher.launchers import Condition, LaunchRefusedError, Seen
-from services.matcher.launchers.environment import local_environment
-from services.matcher.run_settings import RunSettings
+from services.matcher.runs.launchers import Condition, LaunchRefusedError, Seen
+from services.matcher.runs.launchers.environment import local_environment
+from services.matcher.runs.settings import RunSettings
 from srpitp_contracts.runs import LauncherName, Place, Run, RunKind, job_arguments
 
 SPARK_JOBS: Mapping[RunKind, Sequence[str]] = {

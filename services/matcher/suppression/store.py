@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from services.matcher.suppression import Shown
+from services.matcher.suppression.rules import Shown
 from srpitp_contracts.allowances import Allowance
 from srpitp_contracts.fingerprints import Profile
 from srpitp_contracts.matching import Exclusion, Match, MatchState

@@ -7,9 +7,9 @@ ends a request in its middle, what was decided stays decided, and the same reque
 from collections.abc import AsyncIterator
 from itertools import islice
 
-from services.matcher.review_store import ReviewStore, Waiting
-from services.matcher.reviews import ReviewService
-from services.matcher.suppression import Shown, same_name
+from services.matcher.reviews.service import ReviewService
+from services.matcher.reviews.store import ReviewStore, Waiting
+from services.matcher.suppression.rules import Shown, same_name
 from srpitp_contracts.matching import BulkReviewOutcome, BulkReviewRequest, ReviewRequest
 from srpitp_contracts.places import read_site, same_page
 from srpitp_servicekit.auth import Caller

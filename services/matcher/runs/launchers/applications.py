@@ -13,9 +13,9 @@ import urllib3
 from kubernetes import client, config, watch
 from kubernetes.client.exceptions import ApiException
 
-from services.matcher.launchers import LauncherUnavailableError, LaunchRefusedError
-from services.matcher.launchers.manifest import GROUP, PART_OF, PLURAL, VERSION, Manifest
-from services.matcher.run_settings import RunSettings
+from services.matcher.runs.launchers import LauncherUnavailableError, LaunchRefusedError
+from services.matcher.runs.launchers.manifest import GROUP, PART_OF, PLURAL, VERSION, Manifest
+from services.matcher.runs.settings import RunSettings
 
 logger = logging.getLogger(__name__)
 

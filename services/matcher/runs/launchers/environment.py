@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from services.matcher.run_settings import RunSettings
+from services.matcher.runs.settings import RunSettings
 
 JOB_SETTINGS = (
     "mongodb_database",

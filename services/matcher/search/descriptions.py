@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
-from services.matcher.images import ImageStore
+from services.matcher.search.store import ImageStore
 
 _OF_AN_ENTRY = 200  # bytes that an entry takes beside what it holds
 

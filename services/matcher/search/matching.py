@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from services.matcher.descriptions import DescriptionCache
-from services.matcher.images import ImageStore, is_protected_at
-from services.matcher.index import LiveIndex
 from services.matcher.measures import Measures, Stage
+from services.matcher.search.descriptions import DescriptionCache
+from services.matcher.search.index import LiveIndex
+from services.matcher.search.store import ImageStore, is_protected_at
 from services.matcher.settings import Settings
 from srpitp_contracts.matching import Candidate, Match, MatchingMode, SearchResult, Thresholds
 from srpitp_contracts.model import utc_now

@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from services.matcher.launchers import (
+from services.matcher.runs.launchers import (
     Condition,
     Launcher,
     LauncherUnavailableError,
     LaunchRefusedError,
     Seen,
 )
-from services.matcher.run_settings import WatchSettings
-from services.matcher.run_store import CLAIMS, RunStore
-from services.matcher.watchdog import Patience, Step, judge, retry_delay
+from services.matcher.runs.settings import WatchSettings
+from services.matcher.runs.store import CLAIMS, RunStore
+from services.matcher.runs.watchdog import Patience, Step, judge, retry_delay
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection
 from srpitp_contracts.runs import MAX_ERROR, Run, RunState

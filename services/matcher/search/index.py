@@ -19,8 +19,8 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
-from services.matcher.images import ImageStore, is_protected_at
-from services.matcher.shared_lock import SharedLock
+from services.matcher.search.shared_lock import SharedLock
+from services.matcher.search.store import ImageStore, is_protected_at
 from srpitp_contracts.matching import MatchingMode, Thresholds
 from srpitp_contracts.model import utc_now
 from srpitp_fingerprint import Description, load_backend

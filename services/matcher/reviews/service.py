@@ -5,7 +5,7 @@ from collections.abc import Callable
 from services.matcher import decisions
 from services.matcher.decisions import WrongStateError
 from services.matcher.noting import Noting
-from services.matcher.review_store import ReviewStore
+from services.matcher.reviews.store import ReviewStore
 from services.matcher.store import MatcherStore
 from srpitp_contracts.matching import (
     Match,

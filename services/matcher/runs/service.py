@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from services.matcher.run_settings import WatchSettings
-from services.matcher.run_store import RunStore
+from services.matcher.runs.settings import WatchSettings
+from services.matcher.runs.store import RunStore
 from srpitp_contracts.identifiers import derived_id
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.pages import Page

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.matcher.launchers import Condition, Seen
-from services.matcher.run_settings import WatchSettings
+from services.matcher.runs.launchers import Condition, Seen
+from services.matcher.runs.settings import WatchSettings
 from srpitp_contracts.runs import Run, RunState
 
 _LONGEST_RETRY = timedelta(minutes=30)

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from threading import Thread
 from types import MappingProxyType
 
-from services.matcher.launchers import Condition, Seen
-from services.matcher.launchers.applications import Applications, Status
-from services.matcher.launchers.manifest import application_name, driver_pod, manifest
-from services.matcher.run_settings import RunSettings
+from services.matcher.runs.launchers import Condition, Seen
+from services.matcher.runs.launchers.applications import Applications, Status
+from services.matcher.runs.launchers.manifest import application_name, driver_pod, manifest
+from services.matcher.runs.settings import RunSettings
 from srpitp_contracts.runs import LauncherName, Place, Run
 
 CONDITIONS: Mapping[str, Condition] = MappingProxyType(

@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from services.matcher.handover_store import HandoverStore, Known
-from services.matcher.run_settings import WatchSettings
-from services.matcher.run_store import RunStore
+from services.matcher.runs.handover_store import HandoverStore, Known
+from services.matcher.runs.settings import WatchSettings
+from services.matcher.runs.store import RunStore
 from srpitp_contracts.identifiers import random_id
 from srpitp_contracts.matching import MatchingOutcome
 from srpitp_contracts.model import utc_now

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from services.matcher.searching import Search
+from services.matcher.search.service import Search
 from services.matcher.settings import Settings
 from srpitp_contracts.matching import SearchResult, Thresholds
 from srpitp_servicekit.auth import ReviewerCaller

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from services.matcher.exclusions import ExclusionService
-from services.matcher.judging import Judging
+from services.matcher.suppression.judging import Judging
+from services.matcher.suppression.service import ExclusionService
 from srpitp_contracts.allowances import AllowanceEvent
 from srpitp_contracts.matching import Exclusion, ExclusionRequest
 from srpitp_contracts.model import Identifier

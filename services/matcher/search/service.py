@@ -4,7 +4,7 @@ import logging
 
 import httpx
 
-from services.matcher.matching import Matching
+from services.matcher.search.matching import Matching
 from srpitp_contracts.fingerprints import Extraction
 from srpitp_contracts.matching import SearchResult, Thresholds
 from srpitp_contracts.names import ServiceName

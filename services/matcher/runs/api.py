@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.matcher.runs import RunService
+from services.matcher.runs.service import RunService
 from srpitp_contracts.model import Identifier
 from srpitp_contracts.pages import Page
 from srpitp_contracts.runs import Run, RunKind, RunRequest, RunState

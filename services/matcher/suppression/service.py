@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from services.matcher.judging import Judging
 from services.matcher.store import MatcherStore
-from services.matcher.suppression_store import SuppressionStore
+from services.matcher.suppression.judging import Judging
+from services.matcher.suppression.store import SuppressionStore
 from srpitp_contracts.identifiers import derived_id
 from srpitp_contracts.matching import Exclusion, ExclusionRequest
 from srpitp_contracts.model import utc_now

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from services.matcher.suppression import Shown
+from services.matcher.suppression.rules import Shown
 from srpitp_contracts.matching import BulkReviewRequest, Match, MatchState
 from srpitp_contracts.names import Collection
 from srpitp_servicekit.mongo import ASCENDING, Database, Document, IndexModel, from_document

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from services.matcher.launchers.environment import job_environment
-from services.matcher.run_settings import RunSettings
+from services.matcher.runs.launchers.environment import job_environment
+from services.matcher.runs.settings import RunSettings
 from srpitp_contracts.identifiers import derived_id
 from srpitp_contracts.runs import Run, RunKind, job_arguments
 

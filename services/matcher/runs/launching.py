@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import assert_never
 
-from services.matcher.handover import Handover
-from services.matcher.handover_store import HandoverStore
-from services.matcher.launchers import Launcher
-from services.matcher.launchers.local import LocalLauncher
-from services.matcher.run_settings import RunSettings
-from services.matcher.run_store import RunStore
-from services.matcher.run_watch import RunWatch
-from services.matcher.runs import RunService
+from services.matcher.runs.handover import Handover
+from services.matcher.runs.handover_store import HandoverStore
+from services.matcher.runs.launchers import Launcher
+from services.matcher.runs.launchers.local import LocalLauncher
+from services.matcher.runs.service import RunService
+from services.matcher.runs.settings import RunSettings
+from services.matcher.runs.store import RunStore
+from services.matcher.runs.watch import RunWatch
 from srpitp_contracts.runs import LauncherName
 from srpitp_servicekit.background import Loop
 from srpitp_servicekit.mongo import Database
@@ -26,7 +26,7 @@ def launcher_of(settings: RunSettings) -> Launcher:
             return LocalLauncher(settings)
         case LauncherName.KUBERNETES:
             # Here, since its client takes a second to import and is not needed elsewhere.
-            from services.matcher.launchers.spark_operator import SparkOperatorLauncher
+            from services.matcher.runs.launchers.spark_operator import SparkOperatorLauncher
 
             return SparkOperatorLauncher(settings)
     assert_never(settings.run_launcher)

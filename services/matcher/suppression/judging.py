@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from services.matcher.noting import Noting
-from services.matcher.suppression_store import Key, SuppressionStore
+from services.matcher.suppression.store import Key, SuppressionStore
 from srpitp_contracts.model import utc_now
 from srpitp_servicekit.background import Loop
 

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.matcher.bulk import BulkReview
-from services.matcher.pictures import Pictures
-from services.matcher.reviews import ReviewService
+from services.matcher.reviews.bulk import BulkReview
+from services.matcher.reviews.pictures import Pictures
+from services.matcher.reviews.service import ReviewService
 from services.matcher.service import MatcherService
 from srpitp_contracts.comparisons import PictureKind
 from srpitp_contracts.matching import (

@@ -1,0 +1,1 @@
+"""What waits for reviewers, and what they decide (paper, step 9)."""

@@ -1,0 +1,1 @@
+"""Runs over many images at once: asked for, due or handed over; launched as Spark jobs, watched."""
