@@ -73,10 +73,11 @@ def symbols(pieces: Any) -> Any:
 def stages(path: Path) -> dict[str, Callable[[], Any]]:
     """Give each step of `extract` by itself, with its input at hand."""
     data = path.read_bytes()
-    luma = decode(data, Limits())[1]
-    picture = elements.halved(luma)
+    decoded = decode(data, Limits())
+    picture = decoded.halved()
     parts = {
-        name: [b.part(*luma.shape) for b in boxes(picture, name).values()] for name in ("K1", "K6")
+        name: [b.part(picture.height, picture.width) for b in boxes(picture, name).values()]
+        for name in ("K1", "K6")
     }
     pieces = {views: elements.pieces_of_parts(picture, some) for views, some in parts.items()}
     packed = symbols(pieces["K1"])[0]
@@ -85,7 +86,7 @@ def stages(path: Path) -> dict[str, Callable[[], Any]]:
         "digest": lambda: hashlib.sha256(data).hexdigest(),
         "header": lambda: read_header(data),
         "header and decode": lambda: decode(data, Limits()),
-        "halve": lambda: elements.halved(luma),
+        "halve": decoded.halved,
         "views K6": lambda: boxes(picture, "K6"),
         "pieces K1": lambda: elements.pieces_of_parts(picture, parts["K1"]),
         "pieces K6": lambda: elements.pieces_of_parts(picture, parts["K6"]),

@@ -13,9 +13,11 @@ from srpitp_fingerprint import (
     Limits,
     TooManyPixelsError,
     UnsupportedImageError,
+    describe,
     distance,
     extract,
 )
+from srpitp_fingerprint.decode import DETAILED, decode
 
 
 def fingerprint(data):
@@ -82,10 +84,20 @@ def test_transparent_is_over_white(rgb, scene, kind):
     assert distance(fingerprint(data), fingerprint(over_white)) <= 0.03
 
 
-@pytest.mark.parametrize("reduction", [2, 4, 8])
-def test_reduced_decoding_changes_little(scene, reduction):
-    luma = scene(216 * reduction, 264 * reduction)
-    assert distance(fingerprint(encoded(".jpg", luma)), fingerprint(luma)) <= 0.01
+@pytest.mark.parametrize("more", [0, 1])
+@pytest.mark.parametrize("halvings", [1, 2, 3])
+def test_reduced_decoding_changes_little(scene, halvings, more):
+    """Also where the last row and column of the reduced picture are mostly empty."""
+    luma = scene((180 << halvings) + more, (220 << halvings) + more)
+    data = encoded(".jpg", luma)
+    assert decode(data, Limits()).halvings == halvings
+    assert distance(fingerprint(data), fingerprint(luma)) <= 0.01
+
+
+def test_a_picture_that_is_described_is_fingerprinted_the_same(scene):
+    data = encoded(".jpg", scene(375, 500))
+    assert decode(data, Limits()).halvings > decode(data, Limits(), DETAILED).halvings
+    assert describe(data).extraction == extract(data)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from srpitp_fingerprint import (
+    ORIENTATIONS,
     BrokenImageError,
     ImageError,
     TooManyPixelsError,
@@ -20,6 +21,7 @@ from srpitp_fingerprint import (
     extract,
 )
 from srpitp_fingerprint.formats import read_header
+from srpitp_fingerprint.orientation import orient
 
 FORMATS = ["baseline.jpg", "progressive_turned.jpg", "palette.png", "lossy.webp"]
 FORMATS += ["transparent.webp", "animated.gif", "palette.bmp", "palette.tiff", "lossy.avif"]
@@ -194,6 +196,11 @@ def exif(orientation):
     return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x112, 3, 1, orientation, 0, 0)
 
 
+def jpeg_turned(luma, orientation):
+    data, tag = cv2.imencode(".jpg", luma)[1].tobytes(), b"Exif\0\0" + exif(orientation)
+    return data[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(tag)) + tag + data[2:]
+
+
 @pytest.mark.parametrize("orientation", range(10))
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff"])
 def test_exif_orientation_is_applied(scene, kind, orientation):
@@ -205,8 +212,7 @@ def test_exif_orientation_is_applied(scene, kind, orientation):
     data = cv2.imencode("." + kind, luma)[1].tobytes()
     tag = exif(orientation)
     if kind == "jpeg":
-        tag = b"Exif\0\0" + tag
-        data = data[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(tag)) + tag + data[2:]
+        data = jpeg_turned(luma, orientation)
     elif kind == "png":
         crc = struct.pack(">I", zlib.crc32(b"eXIf" + tag))
         data = data[:33] + chunk(b"eXIf", tag)[:-4] + crc + data[33:]
@@ -226,3 +232,13 @@ def test_exif_orientation_is_applied(scene, kind, orientation):
     assert (e.height, e.width) == shown.shape
     expected = extract(np.ascontiguousarray(shown)).views[0].fingerprint
     assert distance(e.views[0].fingerprint, expected) <= 0.01
+
+
+@pytest.mark.parametrize("height", [750, 751])
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_a_turned_picture_loses_nothing_to_reduced_decoding(scene, orientation, height):
+    luma = np.ascontiguousarray(scene(height, 1000))
+    shown = orient(luma, ORIENTATIONS[orientation - 1])
+    data = jpeg_turned(luma, orientation)
+    expected = extract(np.ascontiguousarray(shown)).views[0].fingerprint
+    assert distance(extract(data).views[0].fingerprint, expected) <= 0.01

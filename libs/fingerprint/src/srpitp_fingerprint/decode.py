@@ -5,46 +5,74 @@ here, the same for every format. Importing this module silences OpenCV's message
 what they say of a hostile file is raised as an `ImageError` instead.
 """
 
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
 from cv2.utils import logging as cv2_logging
 from numpy.typing import NDArray
 
-from .elements import COLUMNS, ROWS
+from .elements import COLUMNS, LEAST_SIZE, ROWS, Halved, halved
 from .errors import BrokenImageError
 from .formats import Header, read_header
 from .limits import Limits
 from .luma import bgr_of, luma_of
 
-__all__ = ["decode", "decode_colour"]
+__all__ = ["DETAILED", "Decoded", "decode", "decode_colour", "halvings_of"]
 
 cv2_logging.setLogLevel(cv2_logging.LOG_LEVEL_SILENT)
 
+DETAILED: Final = (2 * ROWS, 2 * COLUMNS)
+"""Rows and columns that are left for local features and whatever else looks closely."""
+
 _DEFAULT_LIMITS = Limits()
 
-# A JPEG is decoded to its own luma, and at a fraction of its size at little cost.
-_JPEG_LUMA = {
-    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
-    1: cv2.IMREAD_GRAYSCALE,
-}
-_JPEG_COLOUR = {
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    1: cv2.IMREAD_COLOR,
-}
+# A JPEG is decoded to its own luma, and at a fraction of its size at little cost: by halvings.
+_JPEG_LUMA = (
+    cv2.IMREAD_GRAYSCALE,
+    cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    cv2.IMREAD_REDUCED_GRAYSCALE_8,
+)
+_JPEG_COLOUR = (
+    cv2.IMREAD_COLOR,
+    cv2.IMREAD_REDUCED_COLOR_2,
+    cv2.IMREAD_REDUCED_COLOR_4,
+    cv2.IMREAD_REDUCED_COLOR_8,
+)
 
 
-def _reduction(header: Header, rows: int, columns: int) -> int:
-    """Find the largest reduction that leaves so many rows and columns."""
+class Decoded(NamedTuple):
+    """The first frame of an image file.
+
+    Attributes
+    ----------
+    header : Header
+    luma : uint8 ndarray, shape (height, width)
+        Upright. Of a large JPEG, reduced.
+    halvings : int
+        By 2, 4 or 8: how often it was halved.
+    """
+
+    header: Header
+    luma: NDArray[np.uint8]
+    halvings: int
+
+    def halved(self) -> Halved:
+        """Halve it further, for its fingerprint."""
+        return halved(self.luma, (self.header.height, self.header.width), self.halvings)
+
+
+def halvings_of(header: Header, least: tuple[int, int] = LEAST_SIZE) -> int:
+    """Tell how often the decoder halves an image, so that so many rows and columns are left."""
     if header.format != "jpeg":
-        return 1
-    most = min(header.height // rows, header.width // columns)
-    return next((by for by in (8, 4, 2) if by <= most), 1)
+        return 0
+    most = min(header.height // least[0], header.width // least[1])
+    halvings = min(max(most, 1).bit_length(), len(_JPEG_LUMA)) - 1
+    # What is left over lies at the end, for a fingerprint; turning the picture would move it.
+    while header.exif_orientation > 1 and (header.height | header.width) % (1 << halvings):
+        halvings -= 1
+    return halvings
 
 
 def _checked_header(data: bytes, limits: Limits) -> Header:
@@ -77,19 +105,19 @@ def _is_premultiplied(header: Header, pixels: NDArray[Any]) -> bool:
     return header.format == "tiff" and pixels.dtype == np.uint8
 
 
-def decode(data: bytes, limits: Limits) -> tuple[Header, NDArray[np.uint8]]:
+def decode(data: bytes, limits: Limits, least: tuple[int, int] = LEAST_SIZE) -> Decoded:
     """Decode the first frame of an image file.
 
     Parameters
     ----------
     data : bytes
     limits : Limits
+    least : tuple of int
+        Rows and columns that are left at least of a large JPEG, if it has so many.
 
     Returns
     -------
-    header : Header
-    luma : uint8 ndarray, shape (height, width)
-        Upright. Of a large JPEG, reduced by 2, 4 or 8.
+    Decoded
 
     Raises
     ------
@@ -97,14 +125,14 @@ def decode(data: bytes, limits: Limits) -> tuple[Header, NDArray[np.uint8]]:
         For whatever is wrong with the bytes; never anything else.
     """
     header = _checked_header(data, limits)
-    by = _reduction(header, 2 * ROWS, 2 * COLUMNS)  # twice those of the definition
-    pixels = _pixels(data, header, _JPEG_LUMA[by])
+    halvings = halvings_of(header, least)
+    pixels = _pixels(data, header, _JPEG_LUMA[halvings])
     if header.format != "jpeg":
         pixels = luma_of(pixels, "bgr", premultiplied=_is_premultiplied(header, pixels))
     luma = header.upright(pixels)
-    if luma.shape != (-(-header.height // by), -(-header.width // by)):
+    if luma.shape != (-(-header.height >> halvings), -(-header.width >> halvings)):
         raise _corrupt(header)
-    return header, luma
+    return Decoded(header, luma, halvings)
 
 
 def decode_colour(
@@ -132,7 +160,7 @@ def decode_colour(
         As `extract`.
     """
     header = _checked_header(data, limits)
-    pixels = _pixels(data, header, _JPEG_COLOUR[_reduction(header, side, side)])
+    pixels = _pixels(data, header, _JPEG_COLOUR[halvings_of(header, (side, side))])
     height, width = pixels.shape[:2]
     by = min(height, width) // side
     if by > 1:  # before anything is made of the pixels: there may be a hundred million

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .decode import decode
+from .decode import DETAILED, decode
 from .elements import BLOCKS
 from .limits import Limits
 from .orientation import Orientation, orient
@@ -21,7 +21,7 @@ _STRENGTH = 0.75
 
 
 def _luma(path: Path) -> NDArray[np.uint8]:
-    return decode(path.read_bytes(), Limits())[1]
+    return decode(path.read_bytes(), Limits(), DETAILED).luma
 
 
 def _differences(a: bytes, b: bytes) -> NDArray[np.float64]:

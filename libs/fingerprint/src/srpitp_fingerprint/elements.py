@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 __all__ = [
     "BLOCKS",
     "COLUMNS",
+    "LEAST_SIZE",
     "PIECES",
     "PIECE_PAIRS",
     "ROWS",
@@ -54,7 +55,9 @@ PIECE_PAIRS = np.array(
 )
 """The four differences over the 3 x 3 pieces of a block; the centre piece is in none."""
 
-_LEAST_ROWS, _LEAST_COLUMNS = 180, 220  # that are left where rows or columns are halved
+LEAST_SIZE: Final = (180, 220)
+"""Rows and columns that are left where they are halved."""
+
 # Parts of a product: each leaves out the zeros of its weights, and is too small for threads.
 _BANDS = MappingProxyType({ROWS: 6, COLUMNS: 3})
 _WEIGHT = 2**16  # what the weights of one third sum to; times 255, float32 is exact
@@ -212,26 +215,34 @@ def _weigh(bands: tuple[_Band, ...], bins: NDArray[Any], sums: NDArray[Any]) -> 
         np.matmul(band.weights, bins[band.bins], out=sums[band.thirds])
 
 
-def halved(luma: NDArray[np.uint8]) -> Halved:
+def halved(
+    luma: NDArray[np.uint8], whole: tuple[int, int] | None = None, halvings: int = 0
+) -> Halved:
     """Take means of two rows, or of two columns, while many are left.
 
     Parameters
     ----------
     luma : uint8 ndarray, shape (height, width)
+    whole : tuple of int, optional
+        Height and width of the picture, if the luma is a reduction of it.
+    halvings : int
+        How often the picture was halved for that.
 
     Returns
     -------
     Halved
     """
-    bins, rows, columns = luma, 0, 0
+    height, width = whole or luma.shape
+    rows = columns = halvings
+    bins = luma[: height >> rows, : width >> columns]
     while True:
-        tall, wide = bins.shape[0] >= 2 * _LEAST_ROWS, bins.shape[1] >= 2 * _LEAST_COLUMNS
+        tall, wide = (have >= 2 * least for have, least in zip(bins.shape, LEAST_SIZE, strict=True))
         if not tall and not wide:
-            return Halved(bins, luma.shape[0], luma.shape[1], rows, columns)
-        height, width = bins.shape[0] >> tall, bins.shape[1] >> wide
-        even = bins[: height << tall, : width << wide]
-        bins = np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+            return Halved(bins, height, width, rows, columns)
         rows, columns = rows + tall, columns + wide
+        down, across = height >> rows, width >> columns
+        even = bins[: down << tall, : across << wide]
+        bins = np.asarray(cv2.resize(even, (across, down), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def pieces_of_parts(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .decode import decode
+from .decode import DETAILED, Decoded, decode, halvings_of
 from .description import FP_VERSION, Description, Extraction, View
 from .elements import Halved, Profile, elements_of_pieces, halved, pieces_of_parts
 from .features import LocalFeatures, features_of_both_sides, features_of_luma
@@ -21,7 +21,10 @@ from .symbols import pack, quantise
 from .trimming import Box
 from .views import ViewSet, boxes, trimmed_box
 
-__all__ = ["describe", "extract", "local_features"]
+__all__ = ["Image", "describe", "extract", "local_features"]
+
+Image = bytes | str | os.PathLike[str] | NDArray[Any]
+"""An image file, where it lies, or pixels."""
 
 _DEFAULT_LIMITS = Limits()
 
@@ -38,25 +41,56 @@ def _read(path: str | os.PathLike[str], limits: Limits) -> bytes:
         os.close(file)
 
 
-def _open(
-    data: bytes | str | os.PathLike[str] | NDArray[Any], limits: Limits
-) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-    """Decode: the luma, and what is known of the image before it is fingerprinted."""
-    if isinstance(data, np.ndarray):
-        height, width = (*data.shape, 0, 0)[:2]
-        limits.check_pixels(width, height)
-        digest = hashlib.sha256(f"{data.dtype} {data.shape}".encode() + data.tobytes())
-        about = {"width": width, "height": height, "format": "array", "frames": 1}
-        return luma_of(data), {"digest": digest.hexdigest(), **about}
-    content = data if isinstance(data, bytes) else _read(data, limits)
-    header, luma = decode(content, limits)
-    return luma, {
+def _content(data: Image, limits: Limits) -> bytes | NDArray[Any]:
+    return data if isinstance(data, bytes | np.ndarray) else _read(data, limits)
+
+
+def _of_pixels(
+    pixels: NDArray[Any], limits: Limits
+) -> tuple[NDArray[np.uint8], Halved, dict[str, Any]]:
+    height, width = (*pixels.shape, 0, 0)[:2]
+    limits.check_pixels(width, height)
+    digest = hashlib.sha256(f"{pixels.dtype} {pixels.shape}".encode() + pixels.tobytes())
+    luma = luma_of(pixels)
+    about = {"width": width, "height": height, "format": "array", "frames": 1}
+    return luma, halved(luma), {"digest": digest.hexdigest(), **about}
+
+
+def _about(content: bytes, decoded: Decoded) -> dict[str, Any]:
+    header = decoded.header
+    return {
         "digest": hashlib.sha256(content).hexdigest(),
         "width": header.width,
         "height": header.height,
         "format": header.format,
         "frames": header.frames,
     }
+
+
+def _opened(data: Image, limits: Limits) -> tuple[Halved, dict[str, Any]]:
+    """Decode: the picture, and what is known of the image before it is fingerprinted."""
+    content = _content(data, limits)
+    if isinstance(content, np.ndarray):
+        return _of_pixels(content, limits)[1:]
+    decoded = decode(content, limits)
+    return decoded.halved(), _about(content, decoded)
+
+
+def _opened_in_detail(
+    data: Image, limits: Limits
+) -> tuple[NDArray[np.uint8], Halved, dict[str, Any]]:
+    """Decode: the luma to be looked at closely too.
+
+    Where its decoder halves a JPEG once more for the fingerprint, so it does here, lest the
+    fingerprint depend on what else is asked.
+    """
+    content = _content(data, limits)
+    if isinstance(content, np.ndarray):
+        return _of_pixels(content, limits)
+    detailed = decode(content, limits, DETAILED)
+    coarser = halvings_of(detailed.header) > detailed.halvings
+    picture = decode(content, limits) if coarser else detailed
+    return detailed.luma, picture.halved(), _about(content, detailed)
 
 
 def _extraction(
@@ -81,7 +115,7 @@ def _extraction(
 
 
 def extract(
-    data: bytes | str | os.PathLike[str] | NDArray[Any],
+    data: Image,
     *,
     profile: Profile = "robust",
     views: ViewSet = "K6",
@@ -111,15 +145,17 @@ def extract(
     OSError
         The path cannot be read.
     """
-    luma, about = _open(data, limits)
-    picture = halved(luma)
+    picture, about = _opened(data, limits)
     return _extraction(picture, boxes(picture, views), about, profile)
 
 
 def _description(
-    luma: NDArray[np.uint8], about: dict[str, Any], view_set: ViewSet, detected: bool
+    luma: NDArray[np.uint8],
+    picture: Halved,
+    about: dict[str, Any],
+    view_set: ViewSet,
+    detected: bool,
 ) -> Description:
-    picture = halved(luma)
     box = trimmed_box(picture)
     extraction = _extraction(picture, boxes(picture, view_set, box), about, "robust")
     if detected:
@@ -128,7 +164,7 @@ def _description(
 
 
 def describe(
-    data: bytes | str | os.PathLike[str] | NDArray[Any],
+    data: Image,
     *,
     detected: bool = False,
     views: ViewSet | None = None,
@@ -155,19 +191,17 @@ def describe(
     ImageError, OSError
         As `extract`.
     """
-    luma, about = _open(data, limits)
+    luma, picture, about = _opened_in_detail(data, limits)
     view_set = views or ("Q2" if detected else "K6")
-    whole = _description(luma, about, view_set, detected)
+    whole = _description(luma, picture, about, view_set, detected)
     if not detected:
         return whole
     panels = [box.cut(luma) for box in panel_boxes(luma)]
-    described = [_description(panel, about, view_set, detected) for panel in panels]
+    described = [_description(one, halved(one), about, view_set, detected) for one in panels]
     return replace(whole, panels=tuple(p for p in described if not p.extraction.textureless))
 
 
-def local_features(
-    data: bytes | str | os.PathLike[str] | NDArray[Any], *, limits: Limits = _DEFAULT_LIMITS
-) -> LocalFeatures:
+def local_features(data: Image, *, limits: Limits = _DEFAULT_LIMITS) -> LocalFeatures:
     """Find the local features of an image.
 
     Parameters
@@ -184,5 +218,5 @@ def local_features(
     ImageError, OSError
         As `extract`.
     """
-    luma, _ = _open(data, limits)
-    return features_of_luma(luma, trimmed_box(halved(luma)))
+    luma, picture, _ = _opened_in_detail(data, limits)
+    return features_of_luma(luma, trimmed_box(picture))
