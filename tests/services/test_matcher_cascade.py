@@ -141,7 +141,7 @@ async def test_a_broken_description_leaves_the_fingerprint(
     world: World, broken: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     cat = real_photo(CAT)
-    hostile = b"SRFD\x01" + bytes(range(256)) * 40
+    hostile = b"SRFD\x02" + bytes(range(256)) * 40
     await protect(world, "cat", cat, hostile if broken == "protected" else None)
     packed = hostile if broken == "detected" else None
     near = await detect(world, "near", cat[3:-3, 4:-4], packed)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srpitp_fingerprint import Description, LocalFeatures, describe
+from srpitp_fingerprint import Box, Description, LocalFeatures, describe
 
 RANDOM = np.random.default_rng(5)
 PICTURE = np.kron(RANDOM.integers(0, 256, (15, 20)), np.ones((12, 12))).astype(np.uint8)
@@ -18,13 +18,13 @@ PACKED = PROTECTED.to_bytes()
 
 
 def test_everything_survives_packing():
-    assert DETECTED.panels
+    assert len({panel.box for panel in DETECTED.panels}) == len(DETECTED.panels) > 1
     for one in (PROTECTED, DETECTED, replace(PROTECTED, features=None)):
         again = Description.from_bytes(one.to_bytes())
         assert again.extraction == one.extraction
         assert again.to_bytes() == one.to_bytes()
         for mine, theirs in zip((one, *one.panels), (again, *again.panels), strict=True):
-            assert mine.extraction == theirs.extraction
+            assert (mine.extraction, mine.box) == (theirs.extraction, theirs.box)
             for a, b in ((mine.features, theirs.features), (mine.mirrored, theirs.mirrored)):
                 assert (a is None) == (b is None)
                 assert a is None or a.to_bytes() == b.to_bytes()
@@ -44,11 +44,12 @@ def test_cut_bytes_are_refused(size):
 
 def test_other_bytes_are_refused():
     for packed, why in (
-        (b"SRFD\x02" + PACKED[5:], "version 1"),
+        (b"SRFD\x01" + PACKED[5:], "version 2"),
         (PACKED[:5] + b"\x09" + PACKED[6:], "version 9"),
         (PACKED + b"\x00", "too many"),
         (PACKED.replace(b"\x05array", b"\x05tarry"), "none of jpeg"),
         (PACKED[:-1] + b"\xff", "panels"),
+        (replace(DETECTED, panels=(replace(PROTECTED, box=Box(0, 1, 1, 0)),)).to_bytes(), "panel"),
         (replace(PROTECTED, extraction=replace(PROTECTED.extraction, views=())).to_bytes(), "view"),
         (replace(PROTECTED, extraction=replace(PROTECTED.extraction, width=0)).to_bytes(), "image"),
     ):

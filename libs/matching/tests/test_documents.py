@@ -32,7 +32,7 @@ def test_a_scan_needs_no_description(collage, document):
     assert without.features is None
 
 
-@pytest.mark.parametrize("packed", [b"", b"SRFD\x01nonsense", None], ids=["empty", "broken", "no"])
+@pytest.mark.parametrize("packed", [b"", b"SRFD\x02nonsense", None], ids=["empty", "broken", "no"])
 def test_a_broken_description_leaves_the_fingerprint(collage, document, caplog, packed):
     with caplog.at_level(logging.ERROR):
         read = description_of(document(collage, "found"), packed)

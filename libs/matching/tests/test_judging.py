@@ -64,6 +64,21 @@ def test_a_part_is_confirmed_by_its_local_features(photo, pictures, features, mi
     assert place == pytest.approx([190 / 320, 145 / 240], abs=0.02)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_photo_of_a_collage_is_placed_in_it(photo, pictures, features, mirrored):
+    part = photo(3)[60:230, 80:300]
+    part = part[:, ::-1] if mirrored else part
+    collage = describe(np.hstack([photo(100)[:170, :220], part]), detected=True)
+    assert len(collage.panels) > 1
+    [first] = judged(collage, pictures, features)
+    assert first.protected_id == "photo-3"
+    aligned = first.verification.alignment
+    assert aligned.mirrored == mirrored
+    # The middle of the right half, after a flip of the left one, lies here in the photo.
+    place = np.array(aligned.transform) @ [0.25 if mirrored else 0.75, 0.5, 1]
+    assert place == pytest.approx([190 / 320, 145 / 240], abs=0.02)
+
+
 def test_without_local_features_the_fingerprint_decides(photo, pictures):
     lighter = np.clip(photo(3).astype(int) + 12, 0, 255).astype(np.uint8)
     near = describe(lighter[2:-2, 3:-3], detected=True)

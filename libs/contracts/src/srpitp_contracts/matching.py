@@ -97,7 +97,7 @@ class Verification(Model):
         "not needed, or not there"
     )
     alignment: Alignment | None = Field(
-        description="null if nothing could be aligned, was not needed, or is a photo of a collage"
+        description="null if nothing could be aligned, or was not needed"
     )
 
 

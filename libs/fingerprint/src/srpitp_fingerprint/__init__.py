@@ -31,6 +31,7 @@ from .slab import Slab
 from .steps import Steps
 from .symbols import FINGERPRINT_BYTES, Fingerprint, Fingerprints, pack, quantise, unpack
 from .threshold import Tail, Threshold, clopper_pearson
+from .trimming import Box
 from .verification import Verification, verify
 from .views import VIEW_SETS, ViewSet
 
@@ -43,6 +44,7 @@ __all__ = [
     "THRESHOLDS",
     "VIEW_SETS",
     "Backend",
+    "Box",
     "BrokenImageError",
     "Candidate",
     "Description",

@@ -11,6 +11,7 @@ from .features import LONG_SIDE, LocalFeatures
 from .formats import Format
 from .sketch import SKETCH_BYTES
 from .symbols import FINGERPRINT_BYTES
+from .trimming import WHOLE, Box
 from .views import VIEW_SETS
 
 __all__ = ["FP_VERSION", "Description", "Extraction", "View"]
@@ -18,9 +19,10 @@ __all__ = ["FP_VERSION", "Description", "Extraction", "View"]
 FP_VERSION = 1
 """Version of the definition: fingerprints of different versions are not comparable."""
 
-_MAGIC = b"SRFD\x01"  # the last byte is the version of what follows
+_MAGIC = b"SRFD\x02"  # the last byte is the version of what follows
 _FACTS = struct.Struct("<H32sIIId?")
 _LENGTH = struct.Struct("<I")
+_BOX = struct.Struct("<4d")
 _PROFILES: tuple[Profile, ...] = get_args(Profile)
 _FORMATS: tuple[Format | Literal["array"], ...] = (*get_args(Format), "array")
 _VIEW_NAMES = tuple(dict.fromkeys(name for names in VIEW_SETS.values() for name in names))
@@ -98,18 +100,21 @@ class Description:
         Of the picture flipped from left to right, by which flipped copies are verified.
     panels : tuple of Description
         Of the photos that a collage is made of.
+    box : Box
+        Of a panel: where it lies in its collage.
     """
 
     extraction: Extraction
     features: LocalFeatures | None = None
     mirrored: LocalFeatures | None = None
     panels: tuple["Description", ...] = ()
+    box: Box = WHOLE
 
     def to_bytes(self) -> bytes:
         """Pack: some 14 KB of a protected picture, 28 KB and more of a detected one."""
         packed = [_MAGIC, *_packed(self), bytes([len(self.panels)])]
         for panel in self.panels:
-            packed += _packed(panel)
+            packed += [_BOX.pack(*panel.box), *_packed(panel)]
         return b"".join(packed)
 
     @classmethod
@@ -123,12 +128,15 @@ class Description:
         """
         rest = _Rest(packed)
         if rest.take(len(_MAGIC)) != _MAGIC:
-            raise ValueError("not a description of version 1: describe the image anew")
+            raise ValueError("not a description of version 2: describe the image anew")
         extraction, features, mirrored = _unpacked(rest)
-        panels = tuple(cls(*_unpacked(rest)) for _ in range(rest.count(_MOST_PANELS, "panels")))
+        panels = []
+        for _ in range(rest.count(_MOST_PANELS, "panels")):
+            box = rest.box()
+            panels.append(cls(*_unpacked(rest), box=box))
         if len(rest):
             raise ValueError(f"{len(rest)} bytes too many after a description")
-        return cls(extraction, features, mirrored, panels)
+        return cls(extraction, features, mirrored, tuple(panels))
 
 
 def _text(text: str) -> bytes:
@@ -225,6 +233,12 @@ class _Rest:
             if one.encode() == text:
                 return one
         raise ValueError(f"{text!r} is none of {', '.join(allowed)}")
+
+    def box(self) -> Box:
+        box = Box(*_BOX.unpack(self.take(_BOX.size)))
+        if not (0 <= box.top < box.bottom <= 1 and 0 <= box.left < box.right <= 1):
+            raise ValueError(f"a panel that is not in its picture: {box}")
+        return box
 
     def features(self) -> LocalFeatures | None:
         (size,) = _LENGTH.unpack(self.take(_LENGTH.size))

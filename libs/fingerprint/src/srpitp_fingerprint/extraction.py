@@ -196,9 +196,13 @@ def describe(
     whole = _description(luma, picture, about, view_set, detected)
     if not detected:
         return whole
-    panels = [box.cut(luma) for box in panel_boxes(luma)]
-    described = [_description(one, halved(one), about, view_set, detected) for one in panels]
-    return replace(whole, panels=tuple(p for p in described if not p.extraction.textureless))
+    panels = []
+    for box in panel_boxes(luma):
+        cut = box.cut(luma)
+        panel = _description(cut, halved(cut), about, view_set, detected)
+        if not panel.extraction.textureless:
+            panels.append(replace(panel, box=box))
+    return replace(whole, panels=tuple(panels))
 
 
 def local_features(data: Image, *, limits: Limits = _DEFAULT_LIMITS) -> LocalFeatures:

@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from srpitp_contracts import matching as contract
 from srpitp_contracts.identifiers import match_id
 from srpitp_contracts.matching import Alignment, MatchingMode, MatchState, Verdict, Verification
-from srpitp_fingerprint import Description, LocalFeatures, Match, decide
+from srpitp_fingerprint import Box, Description, LocalFeatures, Match, decide
 from srpitp_fingerprint import Verdict as Told
 from srpitp_matching.budgets import Rules
 from srpitp_matching.documents import DetectedFacts, Picture, ProtectedFacts
@@ -76,7 +79,7 @@ def judge(
     decided = decide(picture, looked.found, by_place, rules.steps)
     ordered = sorted(decided, key=lambda one: (_sureness(one), looked.ids[one.place]))
     judged = (
-        _judged(one, looked.ids[one.place], rules, (one.place, one.part) in plain)
+        _judged(one, picture, looked.ids[one.place], rules, (one.place, one.part) in plain)
         for one in ordered
     )
     return [one for one in judged if one]
@@ -129,7 +132,9 @@ def match_of(
     )
 
 
-def _judged(one: Match, id_: str, rules: Rules, is_plain: bool) -> Judged | None:
+def _judged(
+    one: Match, picture: Description, id_: str, rules: Rules, is_plain: bool
+) -> Judged | None:
     if one.verdict is Told.EXACT:
         return Judged(id_, Verdict.EXACT, True, 0.0, 0.0, None)
     confident, similar = _passed(one, rules, is_plain)
@@ -141,7 +146,7 @@ def _judged(one: Match, id_: str, rules: Rules, is_plain: bool) -> Judged | None
         confident,
         one.distance,
         one.decision_distance,
-        _verification(one),
+        _verification(one, picture),
     )
 
 
@@ -156,7 +161,7 @@ def _passed(one: Match, rules: Rules, is_plain: bool) -> tuple[bool, bool]:
     return confident, confident or is_similar or is_near
 
 
-def _verification(one: Match) -> Verification:
+def _verification(one: Match, picture: Description) -> Verification:
     return Verification(
         protected_view=one.view,
         detected_view=one.probe.view,
@@ -166,15 +171,18 @@ def _verification(one: Match) -> Verification:
         nearness=one.nearness,
         points=one.points,
         score=one.score if math.isfinite(one.score) else None,
-        alignment=_alignment(one),
+        alignment=_alignment(one, picture),
     )
 
 
-def _alignment(one: Match) -> Alignment | None:
+def _alignment(one: Match, picture: Description) -> Alignment | None:
     seen = one.verification
-    if seen is None or seen.transform is None or one.part:
+    if seen is None or seen.transform is None:
         return None
-    x, y = (tuple(row) for row in seen.transform.tolist())
+    transform = seen.transform
+    if one.part:
+        transform = _from_the_whole(transform, picture.panels[one.part - 1].box, one.mirrored)
+    x, y = (tuple(row) for row in transform.tolist())
     return Alignment(
         transform=(x, y),
         mirrored=one.mirrored,
@@ -182,6 +190,16 @@ def _alignment(one: Match) -> Alignment | None:
         overlap=seen.overlap,
         agreement=seen.agreement,
     )
+
+
+def _from_the_whole(
+    transform: NDArray[np.float64], box: Box, mirrored: bool
+) -> NDArray[np.float64]:
+    """Let a transform of a panel, shape (2, 3), take places in the collage that it is a part of."""
+    left = 1 - box.right if mirrored else box.left  # the whole collage is flipped
+    scales = np.array([1 / box.columns, 1 / box.rows])
+    moved = transform[:, 2] - transform[:, :2] @ (scales * [left, box.top])
+    return np.column_stack([transform[:, :2] * scales, moved])
 
 
 def _sureness(one: Match) -> tuple[bool, bool, float, float]:
