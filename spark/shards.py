@@ -19,17 +19,25 @@ import bson
 
 from spark import mapped
 from spark.ranges import Range
-from spark.store import Document, Store, in_force, in_some
+from spark.store import Document, Store, in_force
 from spark.sweep import Sweep
 from srpitp_contracts.names import Collection
-from srpitp_matching import DESCRIBED_FIELDS, Picture, Pictures, Rules, picture_of
+from srpitp_matching import (
+    DESCRIBED_FIELDS,
+    DIFFERING_FIELDS,
+    Picture,
+    Pictures,
+    Rules,
+    picture_of,
+    stacked,
+)
+from srpitp_servicekit.alike import alike_in
 
 __all__ = ["Protected", "build", "built", "forget_old", "open_protected"]
 
 logger = logging.getLogger(__name__)
 
 _KEPT_SECONDS = 24 * 3600
-_ADDED_AT_ONCE = 2000
 
 
 class Protected(NamedTuple):
@@ -64,16 +72,27 @@ def build(store: Store, parts: Sequence[Range], sweep: Sweep) -> Pictures:
     pictures = Pictures(sweep.settings.matching_mode, points_limit=limit, by_tags=sweep.by_tags)
     condition = in_force(sweep.moment)
     for part in parts:
-        raws = store.raw_batches(Collection.PROTECTED, part, condition, DESCRIBED_FIELDS)
-        for some in in_some(_documents(raws), _ADDED_AT_ONCE):
-            packed = store.descriptions(of["_id"] for of in some) if pictures.has_points else {}
-            pictures.extend(_pictures(some, packed, sweep))
+        for raw in store.raw_batches(Collection.PROTECTED, part, condition, DESCRIBED_FIELDS):
+            if pictures.has_points:
+                _add(pictures, bson.decode_all(raw), store, sweep)
+            else:
+                _add_stacked(pictures, raw, store, sweep)
     return pictures
 
 
-def _documents(raws: Iterator[bytes]) -> Iterator[Document]:
-    for raw in raws:
-        yield from bson.decode_all(raw)
+def _add_stacked(pictures: Pictures, raw: bytes, store: Store, sweep: Sweep) -> None:
+    """Add images that are alike as arrays, and what is out of the ordinary one by one."""
+    for alike in alike_in(raw, DIFFERING_FIELDS):
+        added, rest = stacked(alike, profile=sweep.settings.fingerprint_profile)
+        if added is not None:
+            pictures.extend_stacked(added)
+        if rest.any():
+            _add(pictures, alike.documents(rest), store, sweep)
+
+
+def _add(pictures: Pictures, documents: Sequence[Document], store: Store, sweep: Sweep) -> None:
+    packed = store.descriptions(of["_id"] for of in documents) if pictures.has_points else {}
+    pictures.extend(_pictures(documents, packed, sweep))
 
 
 def _pictures(

@@ -28,6 +28,7 @@ from .quality import TEXTURELESS_BELOW, quality
 from .search import Backend, Metric, load_backend, nearest, search
 from .sketch import SKETCH_BYTES, sketch_distance
 from .slab import Slab
+from .stack import Stack
 from .steps import Steps
 from .symbols import FINGERPRINT_BYTES, Fingerprint, Fingerprints, pack, quantise, unpack
 from .threshold import Tail, Threshold, clopper_pearson
@@ -65,6 +66,7 @@ __all__ = [
     "Probe",
     "Profile",
     "Slab",
+    "Stack",
     "Steps",
     "Tail",
     "Threshold",

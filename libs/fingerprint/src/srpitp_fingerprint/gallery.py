@@ -15,6 +15,7 @@ from .local_index import LocalIndex
 from .search import search
 from .sketch import SKETCH_BYTES
 from .slab import Slab
+from .stack import Stack
 from .symbols import A_SYMBOLS, SYMBOLS
 
 __all__ = ["Comparison", "Gallery"]
@@ -162,39 +163,45 @@ class Gallery:
         return range(first, self.places)
 
     def _append(self, pictures: Sequence[Description]) -> None:
-        extractions = [one.extraction for one in pictures]
-        if any(of.profile != "robust" for of in extractions):
-            raise ValueError("a gallery takes pictures in the robust profile only")
-        digests = np.frombuffer(b"".join(bytes.fromhex(of.digest) for of in extractions), "<u8")
-        digests = digests.reshape(len(pictures), -1)
-        views = [
-            [view for of in (one, *one.panels) for view in of.extraction.views] for one in pictures
-        ]
-        every = [view for of in views for view in of]
-        names = [self._names.setdefault(view.name, len(self._names)) for view in every]
-        place = self.places
-        self._slab.append([view.fingerprint for view in every])
-        sketches = np.frombuffer(b"".join(view.sketch for view in every), np.uint8)
-        self._sketches.extend(sketches.reshape(-1, SKETCH_BYTES))
-        self._name.extend(names)
-        self._first.extend(self._first.values[-1] + np.cumsum([len(of) for of in views]))
-        self._digests.extend(digests[:, 0])
-        self._digest_rest.extend(digests[:, 1])
-        wholes = b"".join(_key(of.views[0].fingerprint) for of in extractions)
-        self._fingerprints.extend(np.frombuffer(wholes, "<u8"))
-        self._textureless.extend([of.textureless for of in extractions])
-        self._live.extend(np.ones(len(pictures), np.bool_))
-        self._live_count += len(pictures)
+        added = self.extend_stack(Stack.of(pictures))
         if self._index is not None:
             self._index.extend(
                 [
-                    (place + number, side)
-                    for number, one in enumerate(pictures)
+                    (place, side)
+                    for place, one in zip(added, pictures, strict=True)
                     for of in (one, *one.panels)
                     for side in (of.features, of.mirrored)
                     if side is not None
                 ]
             )
+
+    def extend_stack(self, stack: Stack) -> range:
+        """Add pictures that lie in arrays, in a tenth of the time that it takes to `extend`.
+
+        Parameters
+        ----------
+        stack : Stack
+
+        Returns
+        -------
+        range
+            Their places, which stay until `compact`.
+        """
+        first, ends = self.places, np.cumsum(stack.counts)
+        self._slab.append(stack.fingerprints)
+        self._sketches.extend(stack.sketches)
+        self._name.extend([self._names.setdefault(of, len(self._names)) for of in stack.names])
+        self._first.extend(self._first.values[-1] + ends)
+        halves = np.ascontiguousarray(stack.digests).view("<u8")
+        self._digests.extend(halves[:, 0])
+        self._digest_rest.extend(halves[:, 1])
+        wholes = stack.fingerprints[ends - stack.counts]
+        keys = b"".join(_key(whole.tobytes()) for whole in wholes)
+        self._fingerprints.extend(np.frombuffer(keys, "<u8"))
+        self._textureless.extend(stack.textureless)
+        self._live.extend(np.ones(len(ends), np.bool_))
+        self._live_count += len(ends)
+        return range(first, self.places)
 
     def remove(self, places: ArrayLike) -> None:
         """Remove pictures: they are not found any more.

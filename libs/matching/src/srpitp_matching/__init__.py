@@ -28,14 +28,17 @@ from srpitp_matching.judging import (
     match_of,
 )
 from srpitp_matching.pictures import Asked, Looked, Pictures, look_through
+from srpitp_matching.stacked import DIFFERING_FIELDS, AlikeDocuments, StackedPictures, stacked
 
 __all__ = [
     "CONFIDENT_RULE",
     "DESCRIBED_FIELDS",
     "DETECTED_FIELDS",
+    "DIFFERING_FIELDS",
     "EXACT_RULE",
     "PRESETS",
     "PROTECTED_FIELDS",
+    "AlikeDocuments",
     "Asked",
     "Budgets",
     "DetectedFacts",
@@ -45,6 +48,7 @@ __all__ = [
     "Pictures",
     "ProtectedFacts",
     "Rules",
+    "StackedPictures",
     "Worth",
     "description_of",
     "features_of",
@@ -54,6 +58,7 @@ __all__ = [
     "match_of",
     "picture_of",
     "scanned",
+    "stacked",
     "tags_of",
     "the_worthiest",
     "worth_judging",

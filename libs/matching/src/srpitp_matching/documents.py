@@ -31,6 +31,7 @@ __all__ = [
     "ProtectedFacts",
     "description_of",
     "features_of",
+    "is_comparable",
     "picture_of",
     "scanned",
     "tags_of",
@@ -51,6 +52,8 @@ DETECTED_FIELDS = (*DESCRIBED_FIELDS, "panels", "image_address")
 """What is read of a detected image to look for it, and for a match to say."""
 
 Document = Mapping[str, Any]
+
+_DIGEST_BYTES = 32
 
 
 class Picture(NamedTuple):
@@ -199,12 +202,18 @@ def _unpacked(id_: str, digest: str | None, packed: bytes | None) -> Description
     return None
 
 
-def _extraction(document: Document, profile: Profile) -> Extraction:
+def is_comparable(document: Document, profile: Profile) -> bool:
+    """Tell whether an image has fingerprints that can be compared with ours."""
     version = document.get("fp_version", FP_VERSION)
+    is_ours = version == FP_VERSION and document.get("profile", profile) == profile
+    return bool(document.get("views")) and is_ours
+
+
+def _extraction(document: Document, profile: Profile) -> Extraction:
     views = tuple(_view(view) for view in document.get("views") or ())
-    is_comparable = (
-        bool(views) and version == FP_VERSION and document.get("profile", profile) == profile
-    )
+    comparable = is_comparable(document, profile)
+    if len(bytes.fromhex(document["digest"])) != _DIGEST_BYTES:
+        raise ValueError(f"no digest: {document['digest']!r}")
     return Extraction(
         digest=document["digest"],
         width=document.get("width", 1),
@@ -213,10 +222,10 @@ def _extraction(document: Document, profile: Profile) -> Extraction:
         frames=document.get("frames", 1),
         quality=document.get("quality", 1.0),
         # Of a textureless image only the digest speaks, so also of one that cannot be compared.
-        textureless=bool(document["textureless"]) or not is_comparable,
+        textureless=bool(document["textureless"]) or not comparable,
         profile=profile,
         fp_version=FP_VERSION,
-        views=views if is_comparable else (_nothing_like(document["digest"]),),
+        views=views if comparable else (_nothing_like(document["digest"]),),
     )
 
 

@@ -29,10 +29,13 @@ class Ids:
     def extend(self, ids: Sequence[str]) -> None:
         """Append ids, each at the place after the last one."""
         packed = [self._packed(id_) for id_ in ids]
-        halves = np.frombuffer(b"".join(packed), "<u8").reshape(-1, 2)
         self._others |= {key: id_ for key, id_ in zip(packed, ids, strict=True) if key.hex() != id_}
-        self._halves.extend(halves)
-        self._live.extend(np.ones(len(ids), np.bool_))
+        self.extend_ours(np.frombuffer(b"".join(packed), np.uint8).reshape(-1, 16))
+
+    def extend_ours(self, packed: NDArray[np.uint8]) -> None:
+        """Append ids of 128 bits, shape (N, 16)."""
+        self._halves.extend(np.ascontiguousarray(packed).view("<u8"))
+        self._live.extend(np.ones(len(packed), np.bool_))
 
     def __getitem__(self, place: int) -> str:
         key = self._halves.values[place].tobytes()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from srpitp_fingerprint import Candidate, Description, Probe, Slab, search
+from srpitp_fingerprint import Candidate, Description, Probe, Slab, Stack, search
 
 __all__ = ["PaperGallery", "paper_candidates"]
 
@@ -37,6 +37,10 @@ class PaperGallery:
     def extend(self, pictures: Iterable[Description]) -> range:
         """Add pictures; return their places."""
         return self.slab.append([one.extraction.views[0].fingerprint for one in pictures])
+
+    def extend_stack(self, stack: Stack) -> range:
+        """Add pictures that lie in arrays; return their places."""
+        return self.slab.append(stack.fingerprints[np.cumsum(stack.counts) - stack.counts])
 
     def remove(self, places: ArrayLike) -> None:
         """Remove pictures: they are not found any more."""

@@ -20,6 +20,7 @@ from srpitp_matching.budgets import Rules
 from srpitp_matching.documents import Picture
 from srpitp_matching.ids import Ids
 from srpitp_matching.paper import PaperGallery, paper_candidates
+from srpitp_matching.stacked import StackedPictures
 
 __all__ = ["Asked", "Looked", "Pictures", "look_through"]
 
@@ -118,11 +119,25 @@ class Pictures:
         for id_, tags, description in pictures:
             sorted_in[tags if self.by_tags else frozenset()][id_] = description
         for tags, of in sorted_in.items():
-            if tags not in self._groups:
-                self._groups[tags] = _Group(self._gallery())
-            group = self._groups[tags]
+            group = self._group(tags)
             group.gallery.extend(of.values())
             group.ids.extend(list(of))
+        self._forget_points()
+
+    def extend_stacked(self, pictures: StackedPictures) -> None:
+        """Add images that lie in arrays and are not here yet, without any local features."""
+        group = self._group(pictures.tags if self.by_tags else frozenset())
+        group.gallery.extend_stack(pictures.stack)
+        group.ids.extend_ours(pictures.ids)
+        self._forget_points()
+
+    def _group(self, tags: frozenset[str]) -> "_Group":
+        if tags not in self._groups:
+            self._groups[tags] = _Group(self._gallery())
+        return self._groups[tags]
+
+    def _forget_points(self) -> None:
+        """Forget the points of all once there are too many."""
         if self._has_points and len(self) > self._points_limit:
             self._has_points = False
             for group in self._groups.values():
