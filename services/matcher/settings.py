@@ -33,7 +33,7 @@ class Settings(RunSettings):
         default=20_000,
         ge=0,
         description="candidates are found by their local features too while at most so many "
-        "images are protected: it takes 10 KB an image",
+        "images are protected: it takes 25 KB an image",
     )
     match_tags_from: int = Field(
         default=200_000,
