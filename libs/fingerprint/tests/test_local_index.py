@@ -60,7 +60,9 @@ def test_points_are_found_however_they_came():
     assert all_votes(one_by_one) == all_votes(at_once)
 
 
-def test_removed_pictures_leave_nothing_behind():
+def test_removed_pictures_leave_nothing_behind(monkeypatch):
+    # Keys of one length, however many points are removed.
+    monkeypatch.setattr("srpitp_fingerprint.local_index._LEAST_KEY_BITS", 14)
     index = filed([FEATURES[0], *FEATURES, *FEATURES])
     for place in (0, *range(9, 17), 9):
         index.remove(place)
