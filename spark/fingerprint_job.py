@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from spark.describing import running_describer
-from spark.jobs import Task, collected, main, said
+from spark.jobs import Task, collected, main
 from spark.outcome import Outcome
 from spark.ranges import cut
+from spark.reading import Piece, pieces
 from spark.refreshing import REFRESH_FIELDS, refresh
 from spark.settings import Settings
 from spark.store import Address, Store, in_some, open_store
@@ -21,42 +22,34 @@ from srpitp_contracts.runs import Run
 from srpitp_servicekit.blobs import BlobStore
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 __all__ = ["describe_anew", "task_of"]
 
 
 def describe_anew(spark: "SparkSession", run: Run, store: Store, settings: Settings) -> Outcome:
     """Describe the images of a run anew that need it."""
-    from spark.source import read_documents
 
-    def read(name: Collection, condition: dict[str, Any]) -> "DataFrame":
+    def of(name: Collection, condition: dict[str, Any]) -> list[Piece]:
         parts = cut(store.counts(name), settings.spark_task_images)
         if run.tags:
             among = {"$in": list(run.tags)}
             condition = {**condition, "$or": [{"tag": among}, {"tags.tag": among}]}
-        address = Address.of(settings)
-        return read_documents(
-            spark, address, name, parts, condition=condition, fields=REFRESH_FIELDS
-        )
+        return pieces(name, parts, condition=condition, fields=REFRESH_FIELDS)
 
-    protected = read(Collection.PROTECTED, {"status": str(ProtectionStatus.ACTIVE)})
-    detected = read(Collection.DETECTED, {})
-    return collected(protected.union(detected), task_of(settings))
+    protected = of(Collection.PROTECTED, {"status": str(ProtectionStatus.ACTIVE)})
+    detected = of(Collection.DETECTED, {})
+    return collected(spark, [*protected, *detected], task_of(settings))
 
 
 def task_of(settings: Settings) -> Task:
-    """Return what describes the images of one partition."""
+    """Return what describes the images of a piece."""
 
-    def task(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
-        from spark.source import decoded
-
-        documents = (document for batch in batches for document in decoded(batch))
+    def task(piece: Piece) -> Iterator[Outcome]:
         blobs = BlobStore(settings.data_dir)
         with open_store(Address.of(settings)) as store, running_describer(settings) as describer:
-            for some in in_some(documents, settings.spark_batch_images):
-                yield said(refresh(some, store, blobs, describer, settings.fingerprint_profile))
+            for some in in_some(piece.documents(store), settings.spark_batch_images):
+                yield refresh(some, store, blobs, describer, settings.fingerprint_profile)
 
     return task
 

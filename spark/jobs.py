@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from spark.outcome import Outcome, gathered
+from spark.reading import Piece
 from spark.reporting import Report, SupersededError, progress_of
 from spark.session import SparkMissingError, open_session
 from spark.settings import Settings
@@ -15,16 +16,16 @@ from srpitp_contracts.runs import Run
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
-__all__ = ["Task", "Work", "collected", "main", "said"]
+__all__ = ["Task", "Work", "collected", "main"]
 
 logger = logging.getLogger(__name__)
 
 Work = Callable[["SparkSession", Run, Store, Settings], Outcome]
 """Does what a run asks for."""
-Task = Callable[[Iterator["pa.RecordBatch"]], Iterator["pa.RecordBatch"]]
-"""Does it for the rows of one partition."""
+Task = Callable[[Piece], Iterator[Outcome]]
+"""Does it for a piece, and says after each batch what became of it."""
 
 _COLUMN = "outcome"
 
@@ -60,16 +61,23 @@ def _work(report: Report, work: Work, store: Store, settings: Settings) -> None:
     logger.info("run %s is finished: %s", run.id, outcome.counts)
 
 
-def collected(rows: "DataFrame", task: Task) -> Outcome:
-    """Run a task on each partition, and gather what they said.
+def collected(spark: "SparkSession", pieces: Sequence[Piece], task: Task) -> Outcome:
+    """Have all pieces done, and gather what the tasks said of them.
 
     Each says a line of JSON for a batch: so few bytes that the driver holds them all.
     """
-    lines = rows.mapInArrow(task, f"{_COLUMN} string").collect()
+
+    def work(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                yield from map(_said, task(pieces[number]))
+
+    rows = spark.range(0, len(pieces), 1, max(1, len(pieces)))
+    lines = rows.mapInArrow(work, f"{_COLUMN} string").collect()
     return gathered(Outcome.model_validate_json(line[_COLUMN]) for line in lines)
 
 
-def said(outcome: Outcome) -> "pa.RecordBatch":
+def _said(outcome: Outcome) -> "pa.RecordBatch":
     """Make the row in which a task says what became of some images."""
     import pyarrow as pa
 

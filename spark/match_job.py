@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from spark.jobs import Task, collected, main, said
+from spark.jobs import Task, collected, main
 from spark.matching import match_images
 from spark.outcome import Outcome
 from spark.ranges import cut, packed
+from spark.reading import Piece, pieces
 from spark.settings import Settings
 from spark.shards import open_protected
 from spark.store import Store, in_force, in_some, open_store
@@ -22,7 +23,6 @@ from srpitp_contracts.runs import Run
 from srpitp_matching import DETECTED_FIELDS
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyspark.sql import SparkSession
 
 # The nearest some hundred of each part are kept until a better one comes: that is paid for each.
@@ -62,33 +62,26 @@ def wanted_images(run: Run) -> dict[str, Any]:
 
 def match(spark: "SparkSession", run: Run, store: Store, settings: Settings) -> Outcome:
     """Match all images of a run, and write what is found."""
-    from spark.source import read_documents
-
     sweep = plan(run, store, settings)
-    detected = read_documents(
-        spark,
-        sweep.address,
+    detected = pieces(
         Collection.DETECTED,
         cut(store.counts(Collection.DETECTED), settings.spark_task_images),
         condition=wanted_images(run),
         fields=DETECTED_FIELDS,
     )
     try:
-        return collected(detected, task_of(sweep))
+        return collected(spark, detected, task_of(sweep))
     finally:
         shutil.rmtree(sweep.folder, ignore_errors=True)  # where executors are on this machine
 
 
 def task_of(sweep: Sweep) -> Task:
-    """Return what matches the images of one partition."""
+    """Return what matches the images of a piece."""
 
-    def task(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
-        from spark.source import decoded
-
-        documents = (document for batch in batches for document in decoded(batch))
+    def task(piece: Piece) -> Iterator[Outcome]:
         with open_store(sweep.address) as store:
-            for some in in_some(documents, sweep.settings.spark_batch_images):
-                yield said(match_images(some, open_protected(store, sweep), store, sweep))
+            for some in in_some(piece.documents(store), sweep.settings.spark_batch_images):
+                yield match_images(some, open_protected(store, sweep), store, sweep)
 
     return task
 

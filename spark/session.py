@@ -19,7 +19,6 @@ __all__ = ["SparkMissingError", "open_session", "why_no_spark"]
 _TRIES = 4
 _CONF = {
     "spark.ui.showConsoleProgress": "false",
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "1000",
     "spark.sql.shuffle.partitions": "8",
     "spark.sql.session.timeZone": "UTC",
     # A task takes seconds to minutes: a second copy of a slow one would only take cores away.
