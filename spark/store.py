@@ -1,4 +1,4 @@
-"""What jobs read and write in MongoDB; with `source` the one place here that knows the driver.
+"""What jobs read and write in MongoDB: the one place here that knows the driver.
 
 Everything written may be written twice: a task that was killed is run again.
 """
@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from bson.codec_options import CodecOptions
-from pymongo import MongoClient, UpdateOne
+from pymongo import MongoClient, UpdateMany, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection as MongoCollection
 from pymongo.read_concern import ReadConcern
@@ -219,20 +219,16 @@ class Store:
         """
         searched = {"state": str(DetectedState.SEARCHED), "expires_at": expires_at}
         kept = {"state": str(DetectedState.MATCHED), "expires_at": None}
+        waiting = {"state": str(DetectedState.WAITING)}
+        updates: list[UpdateMany] = []
         for tag, of_tag in ids.items():
             for some in in_some(of_tag, _AT_ONCE):
-                self._set_state(tag, [id_ for id_ in some if id_ in matched], kept, {})
-                waiting = {"state": str(DetectedState.WAITING)}
+                found = [id_ for id_ in some if id_ in matched]
                 rest = [id_ for id_ in some if id_ not in matched]
-                self._set_state(tag, rest, searched, waiting)
-
-    def _set_state(
-        self, tag: str, ids: list[str], fields: Document, condition: Mapping[str, Any]
-    ) -> None:
-        if ids:
-            self._db[Collection.DETECTED].update_many(
-                {"tag": tag, "_id": {"$in": ids}, **condition}, {"$set": fields}
-            )
+                updates += _state_updates(tag, found, {}, kept)
+                updates += _state_updates(tag, rest, waiting, searched)
+        if updates:  # all at once: each writing waits until it is in the journal
+            self._db[Collection.DETECTED].bulk_write(updates, ordered=False)
 
     def run(self, run_id: str) -> Run | None:
         """Return a run."""
@@ -243,6 +239,13 @@ class Store:
         """Write how far a run is; False when this attempt is not to go on."""
         result = self._db[Collection.RUNS].update_one(of_attempt(run_id, attempt), update)
         return result.matched_count == 1
+
+
+def _state_updates(
+    tag: str, ids: list[str], condition: Mapping[str, Any], fields: Document
+) -> list[UpdateMany]:
+    of = {"tag": tag, "_id": {"$in": ids}, **condition}
+    return [UpdateMany(of, {"$set": fields})] if ids else []
 
 
 def _upsert(match: Match) -> UpdateOne:
