@@ -1,27 +1,28 @@
 """Images described anew, each in a child process that may die of it."""
 
-import base64
 import hashlib
-import json
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from spark.settings import Settings
-from srpitp_contracts.fingerprints import Purpose, TagScore
-from srpitp_contracts.matching import MatchingMode
-from srpitp_fingerprint import Description
-from srpitp_tagging import find_weights
+from srpitp_contracts.fingerprints import Purpose
+from srpitp_servicekit.decoding import child
+from srpitp_servicekit.decoding.answers import (
+    LONGEST_ANSWER,
+    Described,
+    RefusedError,
+    WrongAnswerError,
+    described,
+    parsed,
+)
 
-__all__ = ["Described", "Describer", "NotDescribedError", "running_describer"]
+__all__ = ["Describer", "NotDescribedError", "running_describer"]
 
-_START_SECONDS = 60
-_TRIES = 2  # a child may also die of something else, such as the kernel's want of memory
 _PIECE = 2**16
 
 
@@ -31,14 +32,6 @@ class NotDescribedError(Exception):
 
 class _DiedError(Exception):
     """The child ended before it answered."""
-
-
-class Described(NamedTuple):
-    """What is known of an image."""
-
-    description: Description
-    packed: bytes
-    tags: list[TagScore]
 
 
 @contextmanager
@@ -56,7 +49,8 @@ class Describer:
 
     def __init__(self, settings: Settings) -> None:
         self._seconds = settings.fingerprint_time_limit_seconds
-        self._arguments = json.dumps(_arguments(settings))
+        self._profile = settings.fingerprint_profile
+        self._arguments = child.arguments(settings)
         self._child: subprocess.Popen[bytes] | None = None
 
     def describe(self, data: bytes, purpose: Purpose) -> Described:
@@ -65,18 +59,22 @@ class Describer:
         Raises
         ------
         NotDescribedError
-            It is broken, too large, takes too long, or makes its decoder crash.
+            It is broken, too large, takes too long, or makes its decoder crash or lie.
         """
-        for _ in range(_TRIES):
+        digest = hashlib.sha256(data).hexdigest()
+        for _ in range(child.TRIES):
             try:
-                answer = self._ask(data, purpose)
+                return described(self._ask(data, purpose), digest, purpose, self._profile)
             except _DiedError:
                 self.end()
+            except RefusedError as error:
+                raise NotDescribedError(f"{error.code}: {error}") from error
+            except WrongAnswerError as error:
+                self.end()
+                raise NotDescribedError(f"made its decoder say what none says: {error}") from error
             except TimeoutError as error:
                 self.end()
                 raise NotDescribedError(f"took longer than {self._seconds:g} s") from error
-            else:
-                return _believed(answer, hashlib.sha256(data).hexdigest())
         raise NotDescribedError("makes its decoder crash")
 
     def end(self) -> None:
@@ -87,70 +85,52 @@ class Describer:
             self._child = None
 
     def _ask(self, data: bytes, purpose: Purpose) -> Any:
-        child = self._child or self._start()
-        assert child.stdin  # noqa: S101  (a pipe was asked for)
+        asked = self._child or self._start()
+        deadline = time.monotonic() + self._seconds
         try:
-            child.stdin.write(f"{len(data)} {purpose}\n".encode())
-            child.stdin.write(data)
-            child.stdin.flush()
+            _send(asked, child.line_of(child.describing(purpose), [len(data)]), deadline)
+            _send(asked, data, deadline)
         except ConnectionError as error:
             raise _DiedError from error
-        return _answer(child, self._seconds)
+        return _answer(asked, deadline)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        ours = {name: of for name, of in os.environ.items() if not name.startswith("SRPITP_")}
         self._child = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "spark.describer", self._arguments],
+            child.command(self._arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**ours, "OPENBLAS_NUM_THREADS": "1"},
+            env=child.environment(),
+            bufsize=0,
         )
-        _answer(self._child, _START_SECONDS)
+        assert self._child.stdin  # noqa: S101  (a pipe was asked for)
+        os.set_blocking(self._child.stdin.fileno(), False)
+        _answer(self._child, time.monotonic() + child.START_SECONDS)
         return self._child
 
 
-def _arguments(settings: Settings) -> dict[str, Any]:
-    weights = find_weights() if settings.tagging else None
-    one_tag = settings.matching_mode is MatchingMode.PAPER
-    return {
-        "profile": settings.fingerprint_profile,
-        "max_bytes": settings.image_max_bytes,
-        "max_pixels": settings.image_max_pixels,
-        "memory_bytes": settings.fingerprint_worker_memory_bytes,
-        "tagging": {
-            "weights": weights and str(weights),
-            "head": settings.tag_head and str(settings.tag_head),
-            "floor": settings.tag_floor,
-            "at_most": settings.tags_kept or (1 if one_tag else None),
-        },
-    }
-
-
-def _answer(child: subprocess.Popen[bytes], seconds: float) -> Any:
-    """Read a line, which has to come in time."""
-    assert child.stdout  # noqa: S101  (a pipe was asked for)
-    line, deadline = bytearray(), time.monotonic() + seconds
-    while not line.endswith(b"\n"):
-        ready, _, _ = select.select([child.stdout], [], [], max(0, deadline - time.monotonic()))
+def _send(asked: subprocess.Popen[bytes], data: bytes, deadline: float) -> None:
+    """Write bytes, which have to be read in time: a child that was taken over may not care to."""
+    assert asked.stdin  # noqa: S101  (a pipe was asked for)
+    pipe, rest = asked.stdin.fileno(), memoryview(data)
+    while rest:
+        _, ready, _ = select.select([], [pipe], [], max(0, deadline - time.monotonic()))
         if not ready:
             raise TimeoutError
-        piece = os.read(child.stdout.fileno(), _PIECE)
+        rest = rest[os.write(pipe, rest[:_PIECE]) :]
+
+
+def _answer(asked: subprocess.Popen[bytes], deadline: float) -> Any:
+    """Read a line, which has to come in time, and be no longer than any of ours."""
+    assert asked.stdout  # noqa: S101  (a pipe was asked for)
+    pipe, line = asked.stdout.fileno(), bytearray()
+    while not line.endswith(b"\n"):
+        ready, _, _ = select.select([pipe], [], [], max(0, deadline - time.monotonic()))
+        if not ready:
+            raise TimeoutError
+        piece = os.read(pipe, _PIECE)
         if not piece:
             raise _DiedError
         line += piece
-    return json.loads(line)
-
-
-def _believed(answer: Any, digest: str) -> Described:
-    """Take what a child said, if it is what ours say: its image may have taken it over."""
-    if refused := answer.get("refused"):
-        raise NotDescribedError(str(refused))
-    try:
-        packed = base64.b64decode(answer["description"], validate=True)
-        description = Description.from_bytes(packed)
-        tags = [TagScore.model_validate(tag) for tag in answer["tags"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise NotDescribedError(f"made its decoder say what none says: {error}") from error
-    if description.extraction.digest != digest or not tags:
-        raise NotDescribedError("made its decoder speak of another image")
-    return Described(description, packed, tags)
+        if len(line) > LONGEST_ANSWER:
+            raise WrongAnswerError(f"more than {LONGEST_ANSWER} bytes")
+    return parsed(line)

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from spark.describing import Described, Describer, NotDescribedError
+from spark.describing import Describer, NotDescribedError
 from spark.outcome import Outcome, fault
 from spark.store import Document, Store, in_some
 from srpitp_contracts.fingerprints import Purpose
@@ -17,6 +17,7 @@ from srpitp_contracts.runs import ImageFault, RunCounts
 from srpitp_fingerprint import FP_VERSION, Profile
 from srpitp_fingerprint import Extraction as Extracted
 from srpitp_servicekit.blobs import BlobStore
+from srpitp_servicekit.decoding.answers import Described
 
 __all__ = ["REFRESH_FIELDS", "refresh"]
 

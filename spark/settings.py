@@ -4,14 +4,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, FilePath
+from pydantic import Field
 
 from srpitp_contracts.matching import MatchingMode
 from srpitp_matching import Budgets
-from srpitp_servicekit.settings import StoreSettings
+from srpitp_servicekit.decoding.settings import DecodingSettings
 
 
-class Settings(StoreSettings):
+class Settings(DecodingSettings):
     """Each field's environment name is ``SRPITP_`` and the field's name in capitals.
 
     What a service has a setting of the same name for is to be the same for both.
@@ -48,14 +48,6 @@ class Settings(StoreSettings):
     match_points_limit: int = Field(default=20_000, ge=0)
     match_tags_from: int = Field(default=200_000, ge=0)
     retention_days: float = Field(default=90, ge=0)
-    tagging: bool = True
-    tag_floor: float = Field(default=0.05, ge=0, le=1)
-    tags_kept: int | None = Field(default=None, ge=1)
-    tag_head: FilePath | None = None
-    image_max_bytes: int = Field(default=50 * 2**20, ge=1)
-    image_max_pixels: int = Field(default=100_000_000, ge=1)
-    fingerprint_worker_memory_bytes: int = Field(default=2 * 2**30, ge=3 * 2**28)
-    fingerprint_time_limit_seconds: float = Field(default=20, gt=0)
 
     @property
     def budgets(self) -> Budgets:

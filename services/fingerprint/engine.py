@@ -7,32 +7,25 @@ killed, even an idle one, the pool is broken. And they pickle, which trusts what
 import asyncio
 import contextlib
 import hashlib
-import json
 import logging
-import os
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from services.fingerprint.answers import LONGEST_ANSWER, WrongAnswerError
 from services.fingerprint.settings import Settings
 from services.fingerprint.tasks import Task
-from srpitp_contracts.matching import MatchingMode
 from srpitp_contracts.problems import ProblemCode
+from srpitp_servicekit.decoding import child
+from srpitp_servicekit.decoding.answers import LONGEST_ANSWER, WrongAnswerError, parsed
 from srpitp_servicekit.problems import ImageRefusedError, UnavailableError
 from srpitp_servicekit.uploads import UploadFile
-from srpitp_tagging import Head, find_weights
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_WORKER = ("-m", "services.fingerprint.worker")
-_START_SECONDS = 60
 _CHUNK_BYTES = 2**20
-_TRIES = 2
 
 
 class WorkerDiedError(Exception):
@@ -48,7 +41,7 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._tagging = _tagging(settings)
+        self._arguments = child.arguments(settings)
         self._idle: list[Process] = []
         self._free = asyncio.Semaphore(settings.fingerprint_workers)
         self._taken = 0
@@ -91,9 +84,7 @@ class Engine:
             self._taken -= 1
 
     async def _try(self, task: Task[T]) -> T:
-        # A worker may die of its image, or of something else, such as the kernel's want of
-        # memory. The second try keeps a good image from being refused for the latter.
-        for _ in range(_TRIES):
+        for _ in range(child.TRIES):
             try:
                 async with self._worker() as worker:
                     return task.read(*await _ask(worker, task))
@@ -141,25 +132,15 @@ class Engine:
         return await self._start()
 
     async def _start(self) -> Process:
-        settings = self._settings
-        arguments = {
-            "profile": settings.fingerprint_profile,
-            "max_bytes": settings.image_max_bytes,
-            "max_pixels": settings.image_max_pixels,
-            "memory_bytes": settings.fingerprint_worker_memory_bytes,
-            "tagging": self._tagging,
-        }
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *_WORKER,
-            json.dumps(arguments),
+            *child.command(self._arguments),
             stdin=PIPE,
             stdout=PIPE,
             limit=LONGEST_ANSWER,
-            env=_environment(),
+            env=child.environment(),
         )
         try:
-            async with asyncio.timeout(_START_SECONDS):
+            async with asyncio.timeout(child.START_SECONDS):
                 await _read(process)
         except BaseException as error:
             await _end(process)
@@ -169,33 +150,12 @@ class Engine:
         return process
 
 
-def _tagging(settings: Settings) -> dict[str, Any]:
-    """Return what workers load; raise `HeadError` rather than let them all fail."""
-    head = settings.tag_head
-    if head is not None:
-        Head.read(head)
-    weights = find_weights() if settings.tagging else None
-    one_tag = settings.matching_mode is MatchingMode.PAPER
-    return {
-        "weights": weights and str(weights),
-        "head": head and str(head),
-        "floor": settings.tag_floor,
-        "at_most": settings.tags_kept or (1 if one_tag else None),
-    }
-
-
-def _environment() -> dict[str, str]:
-    """Return what a worker needs: paths, but none of our keys."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("SRPITP_")}
-    return {**ours, "OPENBLAS_NUM_THREADS": "1"}
-
-
 async def _ask(process: Process, task: Task[Any]) -> tuple[Any, list[str]]:
     """Return what a worker says, and the digests of the files that it was sent."""
     assert process.stdin  # noqa: S101  (a pipe was asked for)
-    order = {**task.order, "sizes": [file.size or 0 for file in task.files]}
+    order = child.line_of(task.order, [file.size or 0 for file in task.files])
     try:
-        process.stdin.write(json.dumps(order).encode() + b"\n")
+        process.stdin.write(order)
         digests = [await _send(process.stdin, file) for file in task.files]
     except ConnectionError as error:
         raise WorkerDiedError from error
@@ -221,10 +181,7 @@ async def _read(process: Process) -> Any:
         raise WrongAnswerError(f"more than {LONGEST_ANSWER} bytes") from error
     if not line.endswith(b"\n"):
         raise WorkerDiedError
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise WrongAnswerError(f"no JSON: {line[:100]!r}") from error
+    return parsed(line)
 
 
 async def _end(process: Process) -> None:

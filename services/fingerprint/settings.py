@@ -2,12 +2,13 @@
 
 import os
 
-from pydantic import Field, FilePath
+from pydantic import Field
 
+from srpitp_servicekit.decoding.settings import DecodingSettings
 from srpitp_servicekit.settings import ServiceSettings
 
 
-class Settings(ServiceSettings):
+class Settings(ServiceSettings, DecodingSettings):
     """What the operator may choose."""
 
     fingerprint_workers: int = Field(
@@ -18,23 +19,3 @@ class Settings(ServiceSettings):
     fingerprint_queue_limit: int = Field(
         default=64, ge=0, description="images that may wait for a worker; the next one gets 503"
     )
-    fingerprint_time_limit_seconds: float = Field(
-        default=20, gt=0, description="for one image; its worker is killed then"
-    )
-    fingerprint_worker_memory_bytes: int = Field(
-        default=2 * 2**30, ge=3 * 2**28, description="address space of a worker"
-    )
-    tagging: bool = Field(
-        default=True, description="otherwise every image gets all tags: slower searches, no less"
-    )
-    tag_floor: float = Field(
-        default=0.05, ge=0, le=1, description="an image gets every tag that is at least so sure"
-    )
-    tags_kept: int | None = Field(
-        default=None, ge=1, description="the best so many tags of these; by default 1 in paper mode"
-    )
-    tag_head: FilePath | None = Field(
-        default=None, description="tags of your own: see libs/tagging/README.md"
-    )
-    image_max_bytes: int = Field(default=50 * 2**20, ge=1, description="of an image file")
-    image_max_pixels: int = Field(default=100_000_000, ge=1, description="width times height")

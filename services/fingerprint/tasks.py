@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from services.fingerprint.answers import extraction_of, picture_of
 from srpitp_contracts.comparisons import ComparisonRequest
 from srpitp_contracts.fingerprints import Extraction, Profile, Purpose
+from srpitp_servicekit.decoding import child
 from srpitp_servicekit.uploads import UploadFile
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ def describing(image: UploadFile, purpose: Purpose, profile: Profile) -> Task[Ex
     def read(answer: Any, digests: Sequence[str]) -> Extraction:
         return extraction_of(answer, digests[0], image.size or 0, purpose, profile)
 
-    return Task({"task": "describe", "purpose": purpose}, [image], read)
+    return Task(child.describing(purpose), [image], read)
 
 
 def drawing(detected: UploadFile, protected: UploadFile, request: ComparisonRequest) -> Task[bytes]:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from services.fingerprint.answers import LONGEST_ANSWER, WrongAnswerError, extraction_of
+from services.fingerprint.answers import extraction_of
 from srpitp_contracts.fingerprints import Extraction, Purpose
 from srpitp_contracts.model import DESCRIPTION_BYTES
 from srpitp_contracts.problems import ProblemCode
 from srpitp_fingerprint import Description, LocalFeatures, describe
+from srpitp_servicekit.decoding.answers import LONGEST_ANSWER, WrongAnswerError
 from srpitp_servicekit.problems import ImageRefusedError
 from tests.services import images
 

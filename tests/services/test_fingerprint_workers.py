@@ -57,7 +57,7 @@ def workers_of(pid: int) -> set[int]:
     """Return the worker processes of a service."""
     lists = Path(f"/proc/{pid}/task").glob("*/children")
     children = {int(child) for children in lists for child in children.read_text().split()}
-    return {child for child in children if b"services.fingerprint.worker" in _command(child)}
+    return {child for child in children if b"srpitp_servicekit.decoding.worker" in _command(child)}
 
 
 def _command(pid: int) -> bytes:
@@ -144,9 +144,9 @@ def _peak_memory_of(pid: int) -> int:
 
 
 _HOSTILE = """
-import sys
+import json, sys
 print('"ready"', flush=True)
-length = int(sys.stdin.buffer.readline().split()[0])
+[length] = json.loads(sys.stdin.buffer.readline())["sizes"]
 sys.stdin.buffer.read(length)
 print({answer}, flush=True)
 sys.stdin.buffer.read()
@@ -165,7 +165,7 @@ async def test_a_worker_that_was_taken_over_harms_its_own_image_only(
             os.kill(worker, signal.SIGKILL)
         with monkeypatch.context() as patch:
             script = _HOSTILE.format(answer=answer)
-            patch.setattr("services.fingerprint.engine._WORKER", ("-c", script))
+            patch.setattr("srpitp_servicekit.decoding.child._WORKER", ("-c", script))
             refused = await post(client, GOOD)
         assert refused.status_code == 422
         assert refused.json()["code"] == ProblemCode.IMAGE_BROKEN

@@ -110,7 +110,7 @@ def test_bad_images_are_named_and_fail_nothing(
     outcome = run(spark, world, settings)
     assert (outcome.counts.refreshed, outcome.counts.errors) == (3, 3)
     said = {one.image_id: one.error for one in outcome.faults}
-    assert "UnsupportedImage" in said[broken["_id"]] or "BrokenImage" in said[broken["_id"]]
+    assert "image_unsupported" in said[broken["_id"]] or "image_broken" in said[broken["_id"]]
     assert "not there any more" in said[gone["_id"]]
     assert "another image" in said[other["_id"]]
 
@@ -131,7 +131,7 @@ def test_a_decoder_that_dies_takes_nothing_along(settings: Settings, tmp_path: P
         first = describer.describe(png(1), Purpose.PROTECTED)
         kill(describer)
         assert describer.describe(png(1), Purpose.PROTECTED).packed == first.packed
-        with pytest.raises(NotDescribedError, match="Image"):
+        with pytest.raises(NotDescribedError, match="image_"):
             describer.describe(BROKEN, Purpose.PROTECTED)
     with (
         running_describer(

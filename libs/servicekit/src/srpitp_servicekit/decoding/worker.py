@@ -1,9 +1,7 @@
 """The process that decodes: images on its standard input, a line of JSON each on its output.
 
-Before the images of a task stands a line of JSON: their lengths and what is wanted of them. Bytes
-that someone else gave may crash a decoder, keep it busy for ever, or take it over. So they meet it
-in a process of its own, which has little memory and no secrets, and whose answers are JSON that the
-service checks: unpickling what such a process says would undo the separation.
+Before the images of a task stands a line of JSON: their lengths and what is wanted of them. See
+the package for why this is a process of its own.
 """
 
 import base64
@@ -37,7 +35,7 @@ from srpitp_tagging import Tagger
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, see prctl(2)
 _UNSEEN = np.zeros((1, 1, 3), np.uint8)
 _JPEG_QUALITY = 88
-_NICENESS = 10  # all cores may decode, and the service still answers at once
+_NICENESS = 10  # all cores may decode, and a service still answers at once
 
 
 def main(
@@ -59,7 +57,7 @@ def main(
 
 
 def _confine(memory_bytes: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's, which ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started us, and ends us
     if sys.platform == "linux":
         # A worker that is stuck in a decoder would not see its input end.
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
