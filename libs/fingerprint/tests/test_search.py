@@ -66,7 +66,11 @@ def searches(draw):
     return {
         "pieces": np.split(numbers, np.cumsum(pieces)[:-1]) if pieces else [],
         "removed": sorted(draw(removed)),
-        "queries": draw(st.lists(st.integers(0, 39), max_size=11)),
+        # From 64 on the kernel goes another way.
+        "queries": draw(
+            st.lists(st.integers(0, 39), max_size=11)
+            | st.lists(st.integers(0, 39), min_size=64, max_size=67)
+        ),
         "k": draw(st.sampled_from([1, 2, 7, 300, 2000])),
         "max_distance": draw(st.sampled_from([-0.1, 0.0, 0.2, 0.3, 0.43, 0.5, 1.0, np.inf])),
         "metric": draw(st.sampled_from(["plain", "decision"])),
@@ -102,7 +106,7 @@ def test_both_back_ends_find_what_sorting_all_distances_finds(
 
 @pytest.mark.usefixtures("always_threads")
 @pytest.mark.parametrize("metric", ["plain", "decision"])
-@pytest.mark.parametrize("queries", [1, 3, 4, 33])
+@pytest.mark.parametrize("queries", [1, 3, 4, 33, 201])
 def test_threads_find_the_same(metric, queries):
     random = np.random.default_rng(queries)
     rows = random.integers(0, 256, (12_000, 180), dtype=np.uint8)
@@ -128,6 +132,26 @@ def test_every_symbol_counts(fingerprints, metric, backend):
     distances, indices = search(Slab.of(rows), [query], k=len(rows), **options)
     expected = [MEASURES[metric](query, row) for row in rows]
     assert distances[0, np.argsort(indices[0])].tolist() == expected
+
+
+@pytest.mark.parametrize("metric", ["plain", "decision"])
+@pytest.mark.parametrize("k", [1, 10])
+@pytest.mark.parametrize("max_distance", [0.3, 0.43, 1.0])
+def test_what_is_too_far_away_is_left_out_early_and_nothing_else(metric, k, max_distance):
+    random = np.random.default_rng(7)
+    symbols = random.integers(0, 4, (3000, 720), dtype=np.uint8)
+    queries = symbols[random.integers(0, len(symbols), 600)]
+    changed = random.random(queries.shape) < random.uniform(0, 0.7, (len(queries), 1))
+    queries = np.where(changed, random.integers(0, 4, queries.shape, dtype=np.uint8), queries)
+    symbols[random.integers(0, 3000, 200)] = symbols[random.integers(0, 3000, 200)]  # ties
+    slab = Slab.of(pack(symbols))
+    slab.remove(range(0, 3000, 9))
+    options = {"k": k, "max_distance": max_distance, "metric": metric}
+    found, expected = (
+        search(slab, pack(queries), backend=backend, **options) for backend in BACKENDS
+    )
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -236,6 +260,27 @@ def test_without_numba_numpy_searches():
         "numpy [[0]]",
         "install srpitp-fingerprint[kernel], or take the back end 'numpy'",
     ]
+
+
+def test_processors_without_long_vectors_find_the_same(tmp_path):
+    program = """if True:
+        import numpy as np
+        from srpitp_fingerprint import Slab, search
+        rows = np.random.default_rng(1).integers(0, 256, (1500, 180), dtype=np.uint8)
+        slab = Slab.of(rows)
+        for count in (1, 5, 60):
+            found, expected = (
+                search(slab, rows[:count], k=9, backend=backend) for backend in ("numba", "numpy")
+            )
+            print(all(np.array_equal(a, b) for a, b in zip(found, expected)))
+    """
+    old = {
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator",
+    }
+    assert run(program, **old).split() == ["True"] * 3
 
 
 def test_nowhere_to_keep_machine_code():

@@ -15,11 +15,27 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from ._sliced import (
+    CHUNKS,
+    PLANES,
+    add_first,
+    add_last,
+    add_more,
+    aligned,
+    near,
+    read,
+    symbols_of,
+    turn,
+)
 from .slab import BLOCK, WORDS
+from .symbols import SYMBOLS
 
 __all__ = ["scan"]
 
 _CHUNK = 8  # blocks that all queries are compared with in turn: they stay in the cache
+_AHEAD = 32  # words that one query alone lets memory begin to read ahead
+_MANY = 64  # queries from which on it pays to turn blocks
+_GROUP = 512  # queries whose sums stay in the cache
 
 # Vectors of 512 bits, which LLVM divides for processors that have shorter ones.
 _BITS = ir.VectorType(ir.IntType(32), 16)
@@ -129,9 +145,10 @@ def _comparing(lanes: int, tile: int, weighted: bool) -> Any:
             here = (block, WORDS * 2 * _VECTORS), (words.index, 2 * _VECTORS), (vector, 1)
             high = [emitter.load(planes, place(*here, further=k)) for k in range(tile)]
             low = [emitter.load(planes, place(*here, further=k + _VECTORS)) for k in range(tile)]
-            if lanes > 1:  # one query alone waits for memory in any case
+            if tile > 1:
+                ahead = 2 * _VECTORS * (WORDS if lanes > 1 else _AHEAD)
                 for k in itertools.chain(range(tile), range(_VECTORS, _VECTORS + tile)):
-                    emitter.fetch(planes, place(*here, further=k + WORDS * 2 * _VECTORS))
+                    emitter.fetch(planes, place(*here, further=k + ahead))
             for lane in range(lanes):
                 there = (query, WORDS * 3), (words.index, 3)
                 three = [
@@ -182,40 +199,148 @@ def _least(counts: _Counts, row: int, start: int, stop: int) -> Any:
 
 
 @njit(nogil=True, error_model="numpy")
-def _look_closer(
-    planes: NDArray[np.uint16],
+def _keep(
+    quarters: _Counts,
     block: int,
+    vector: int,
     live: _Marks,
     first: int,
-    queries: NDArray[np.uint32],
-    query: int,
-    weighted: bool,
-    counts: _Counts,
-    lane: int,
     best: _Counts,
     indices: _Indices,
 ) -> None:
-    """Insert the nearest of a block among the best of a query; of equal ones the first."""
-    last = len(best) - 1
-    for vector in range(_VECTORS):
-        start = vector * _LANES
-        if 4 * _least(counts, lane, start, start + _LANES) >= best[last]:
-            continue
-        if weighted:
-            _quarters(planes, block, vector, queries, query, counts, lane)
-        else:
-            for place in range(start, start + _LANES):
-                counts[lane, place] *= np.uint16(4)
-        for place in range(start, min(start + _LANES, len(live) - block * BLOCK)):
-            quarters, index = counts[lane, place], block * BLOCK + place
-            if quarters < best[last] and live[index]:
-                at = last
-                while at > 0 and best[at - 1] > quarters:
-                    best[at] = best[at - 1]
-                    indices[at] = indices[at - 1]
-                    at -= 1
-                best[at] = quarters
-                indices[at] = first + index
+    """Insert the nearest of 32 records among the best of a query; of equal ones the first."""
+    last, start = len(best) - 1, block * BLOCK + vector * _LANES
+    for place in range(min(_LANES, len(live) - start)):
+        if quarters[place] < best[last] and live[start + place]:
+            at = last
+            while at > 0 and best[at - 1] > quarters[place]:
+                best[at] = best[at - 1]
+                indices[at] = indices[at - 1]
+                at -= 1
+            best[at] = quarters[place]
+            indices[at] = first + start + place
+
+
+@njit(nogil=True, error_model="numpy")
+def _scan_few(
+    planes: NDArray[np.uint16],
+    live: _Marks,
+    first: int,
+    queries: NDArray[np.uint32],
+    weighted: bool,
+    best: _Counts,
+    indices: _Indices,
+    begin: int,
+) -> None:
+    """Do as `scan` does, from a block on: compare words, and count bits."""
+    counts = np.empty((4, BLOCK), np.uint16)
+    in_fours, last = len(queries) // 4 * 4, best.shape[1] - 1
+    for start in range(begin, len(planes), _CHUNK):
+        stop = min(start + _CHUNK, len(planes))
+        query = 0
+        while query < len(queries):
+            lanes = 4 if query < in_fours else 1
+            for block in range(start, stop):
+                if lanes == 4:
+                    _differing_of_four(planes, block, 0, queries, query, counts, 0)
+                    _differing_of_four(planes, block, 4, queries, query, counts, 0)
+                else:
+                    _differing_of_one(planes, block, 0, queries, query, counts, 0)
+                for lane in range(lanes):
+                    # The decision distance is never below the plain one.
+                    if 4 * _least(counts, lane, 0, BLOCK) >= best[query + lane, last]:
+                        continue
+                    for vector in range(_VECTORS):
+                        at = vector * _LANES
+                        if 4 * _least(counts, lane, at, at + _LANES) >= best[query + lane, last]:
+                            continue
+                        here = counts[lane, at : at + _LANES]
+                        if weighted:
+                            _quarters(planes, block, vector, queries, query + lane, counts, lane)
+                        else:
+                            here *= np.uint16(4)
+                        found = best[query + lane], indices[query + lane]
+                        _keep(here, block, vector, live, first, *found)
+            query += lanes
+
+
+@njit(nogil=True, error_model="numpy")
+def _begin(worst: int) -> Any:
+    """Say where sums begin, so that what is not nearer than so many quarters reaches 1024."""
+    return 1024 - (np.int64(worst) + 3) // 4
+
+
+@njit(nogil=True, error_model="numpy")
+def _sum_up(
+    table: NDArray[np.uint32],
+    symbols: NDArray[np.uint8],
+    begin: int,
+    open_: _Indices,
+    sums: NDArray[np.uint32],
+    best: _Counts,
+) -> Any:
+    """Sum up what 512 records differ in, for a group of queries; give how many are to be looked at.
+
+    Sums begin so that they reach 1024 where a record is too far away. A query for which all do is
+    left out from then on; the others are listed in `open_`, by their places in the group.
+    """
+    count, last = min(_GROUP, len(symbols) - begin), best.shape[1] - 1
+    for place in range(count):
+        open_[place] = place
+    for step in range(CHUNKS):
+        before, count = count, 0
+        for number in range(before):
+            place = open_[number]
+            query = begin + place
+            if step == 0:
+                start = _begin(best[query, last])
+                found = add_first(table, step, symbols, query, sums, place, start)
+            elif step < CHUNKS - 1:
+                found = add_more(table, step, symbols, query, sums, place, 0)
+            else:
+                found = add_last(table, step, symbols, query, sums, place, 0)
+            if found:
+                open_[count] = place
+                count += 1
+    return count
+
+
+@njit(nogil=True, error_model="numpy")
+def _scan_many(
+    planes: NDArray[np.uint16],
+    live: _Marks,
+    first: int,
+    queries: NDArray[np.uint32],
+    weighted: bool,
+    best: _Counts,
+    indices: _Indices,
+) -> None:
+    """Do as `scan` does, but for the last block if their number is odd: add, see `_sliced`."""
+    table = aligned(SYMBOLS * 4)
+    sums = aligned(_GROUP * PLANES).reshape(_GROUP, PLANES, 16)
+    symbols, open_ = symbols_of(queries), np.empty(_GROUP, np.int64)
+    last = best.shape[1] - 1
+    counts = np.empty((1, BLOCK), np.uint16)
+    for block in range(0, len(planes) - 1, 2):
+        turn(planes, block, table)
+        for begin in range(0, len(queries), _GROUP):
+            count = _sum_up(table, symbols, begin, open_, sums, best)
+            for place in open_[:count]:
+                query = begin + place
+                halves = sums[place].view(np.uint16)
+                start, some = _begin(best[query, last]), near(halves)
+                for number in range(2 * _VECTORS):
+                    if not some >> number & 1:
+                        continue
+                    which, vector = block + number // _VECTORS, number % _VECTORS
+                    here = counts[0, vector * _LANES : (vector + 1) * _LANES]
+                    if weighted:
+                        _quarters(planes, which, vector, queries, query, counts, 0)
+                    else:
+                        read(halves, number, here)
+                        for at in range(_LANES):
+                            here[at] = 4 * (here[at] - start)
+                    _keep(here, which, vector, live, first, best[query], indices[query])
 
 
 def _scan(
@@ -242,36 +367,11 @@ def _scan(
     indices : int64 ndarray, shape (Q, k)
         Of the records at the distances `best`.
     """
-    counts, last = np.empty((4, BLOCK), np.uint16), best.shape[1] - 1
-    in_fours = len(queries) // 4 * 4
-    for start in range(0, len(planes), _CHUNK):
-        stop = min(start + _CHUNK, len(planes))
-        query = 0
-        while query < len(queries):
-            lanes = 4 if query < in_fours else 1
-            for block in range(start, stop):
-                if lanes == 4:
-                    _differing_of_four(planes, block, 0, queries, query, counts, 0)
-                    _differing_of_four(planes, block, 4, queries, query, counts, 0)
-                else:
-                    _differing_of_one(planes, block, 0, queries, query, counts, 0)
-                for lane in range(lanes):
-                    # The decision distance is never below the plain one.
-                    if 4 * _least(counts, lane, 0, BLOCK) < best[query + lane, last]:
-                        _look_closer(
-                            planes,
-                            block,
-                            live,
-                            first,
-                            queries,
-                            query + lane,
-                            weighted,
-                            counts,
-                            lane,
-                            best[query + lane],
-                            indices[query + lane],
-                        )
-            query += lanes
+    begin = 0
+    if len(queries) >= _MANY:
+        begin = len(planes) // 2 * 2
+        _scan_many(planes, live, first, queries, weighted, best, indices)
+    _scan_few(planes, live, first, queries, weighted, best, indices, begin)
 
 
 _SIGNATURE = types.void(
