@@ -2,19 +2,16 @@
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spark.settings import Settings
+from srpitp_servicekit.spark import why_no_spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-__all__ = ["SparkMissingError", "open_session", "why_no_spark"]
 
 _TRIES = 4
 _CONF = {
@@ -37,22 +34,6 @@ _OF_ONE_MACHINE = {
 
 class SparkMissingError(RuntimeError):
     """Spark cannot run here; the message says what to do."""
-
-
-def why_no_spark() -> str | None:
-    """Say what Spark lacks on this machine; None if it can run."""
-    home = os.environ.get("JAVA_HOME")
-    java = Path(home, "bin", "java") if home else shutil.which("java")
-    if java is None or not Path(java).exists():
-        return (
-            "Spark jobs need Java 17 or newer, which is missing here: install Debian's "
-            "openjdk-17-jre-headless, then run 'make spark'."
-        )
-    try:
-        import pyspark  # noqa: F401
-    except ModuleNotFoundError:
-        return "Spark jobs need PySpark, which is missing here: run 'make spark'."
-    return None
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A real MongoDB for every test: one ``mongod`` a run, one database a test."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,7 @@ from srpitp_contracts.identifiers import random_id
 from srpitp_servicekit.embedded import running_mongod
 from srpitp_servicekit.mongo import Database, open_database
 from srpitp_servicekit.settings import ServiceSettings
-
-ADMIN_KEY = "srpitp_test-admin-key"
-SERVICE_KEY = "srpitp_test-service-key"
+from tests.keys import ADMIN_KEY, SERVICE_KEY
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +43,17 @@ async def db(environment: dict[str, str]) -> AsyncIterator[Database]:
     async with open_database(settings) as database:
         yield database
         await database.client.drop_database(database.name)
+
+
+@asynccontextmanager
+async def transactions_that_live(db: Database, *, seconds: int) -> AsyncIterator[None]:
+    """Shorten the wait for MongoDB to drop a dead process's transaction."""
+
+    async def limit(value: int) -> None:
+        await db.client.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=value)
+
+    await limit(seconds)
+    try:
+        yield
+    finally:
+        await limit(10)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from spark.session import open_session, why_no_spark
+from spark.session import open_session
 from spark.settings import Settings
 from spark.store import Address, Store, open_store
+from srpitp_servicekit.spark import why_no_spark
 from tests.command_listener import Watch, writer_named
 from tests.spark.pictures import World
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from spark import match_job
-from spark.session import why_no_spark
 from spark.settings import Settings
 from spark.store import Store
 from srpitp_contracts.names import Collection
 from srpitp_contracts.runs import Run, RunState, job_arguments
+from srpitp_servicekit.spark import why_no_spark
 from tests.deadlines import eventually
 from tests.spark.pictures import World, described
 

@@ -191,7 +191,11 @@ def test_a_job_that_fails_says_why(
 
 def test_without_java_it_is_said_what_to_do() -> None:
     said = subprocess.run(
-        [sys.executable, "-c", "from spark.session import why_no_spark; print(why_no_spark())"],
+        [
+            sys.executable,
+            "-c",
+            "from srpitp_servicekit.spark import why_no_spark; print(why_no_spark())",
+        ],
         env={"PATH": "/nowhere"},
         capture_output=True,
         text=True,

@@ -15,8 +15,7 @@ from srpitp_servicekit.embedded import free_port
 from srpitp_servicekit.mongo import Database, open_database
 from srpitp_servicekit.settings import ServiceSettings
 from srpitp_servicekit.telemetry import configure_logging
-
-from .conftest import Running
+from tests.serving import Running
 
 
 def make(db: Database | None = None, *, name: ServiceName = ServiceName.CRAWLER) -> FastAPI:

@@ -4,7 +4,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from srpitp_contracts.identifiers import random_id
 from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection
 from srpitp_contracts.registration import Scope
@@ -12,7 +11,7 @@ from srpitp_servicekit import auth, rendering
 from srpitp_servicekit.auth import Authenticator, Caller, hash_secret, new_secret
 from srpitp_servicekit.mongo import Database
 from srpitp_servicekit.settings import ServiceSettings
-from tests.conftest import ADMIN_KEY, SERVICE_KEY
+from tests.keys import ADMIN_KEY, SERVICE_KEY, add_key
 
 
 @pytest.fixture
@@ -47,19 +46,6 @@ async def get(app: FastAPI, path: str, authorization: str | bytes | None) -> htt
         return await client.get(path, headers=headers)  # type: ignore[arg-type]
 
 
-async def add_key(db: Database, *scopes: Scope, **fields: Any) -> str:
-    secret = new_secret()
-    document = {
-        "_id": random_id(),
-        "hash": hash_secret(secret),
-        "owner_id": "owner",
-        "scopes": [str(scope) for scope in scopes],
-        "revoked_at": None,
-    }
-    await db[Collection.API_KEYS].insert_one(document | fields)
-    return secret
-
-
 PATHS = ("/owner", "/reader", "/reviewer", "/admin", "/service")
 
 
@@ -77,7 +63,7 @@ PATHS = ("/owner", "/reader", "/reviewer", "/admin", "/service")
 async def test_scope_opens_what_it_names(
     app: FastAPI, db: Database, scopes: set[Scope], allowed: set[str]
 ) -> None:
-    secret = await add_key(db, *scopes)
+    secret = await add_key(db, "owner", *scopes)
     for path in PATHS:
         response = await get(app, path, f"Bearer {secret}")
         assert response.status_code == (200 if path in allowed else 403)
@@ -94,13 +80,13 @@ async def test_keys_of_the_settings(app: FastAPI) -> None:
 
 
 async def test_caller_is_the_key_s_owner(app: FastAPI, db: Database) -> None:
-    secret = await add_key(db, Scope.OWNER, _id="key")
+    secret = await add_key(db, "owner", Scope.OWNER, _id="key")
     answer = await get(app, "/owner", f"Bearer {secret}")
     assert answer.json() == {"key_id": "key", "owner_id": "owner"}
 
 
 async def test_revoked_key_opens_nothing_from_then_on(app: FastAPI, db: Database) -> None:
-    secret = await add_key(db, Scope.OWNER, _id="key")
+    secret = await add_key(db, "owner", Scope.OWNER, _id="key")
     assert (await get(app, "/owner", f"Bearer {secret}")).status_code == 200
     await db[Collection.API_KEYS].update_one({"_id": "key"}, {"$set": {"revoked_at": utc_now()}})
     response = await get(app, "/owner", f"Bearer {secret}")
@@ -128,7 +114,7 @@ async def test_nobody(app: FastAPI, authorization: str | bytes | None) -> None:
 
 
 async def test_hash_of_a_key_is_no_key(app: FastAPI, db: Database) -> None:
-    secret = await add_key(db, Scope.OWNER)
+    secret = await add_key(db, "owner", Scope.OWNER)
     assert (await get(app, "/owner", f"Bearer {hash_secret(secret)}")).status_code == 401
 
 

@@ -14,9 +14,8 @@ from srpitp_servicekit.auth import Authenticator
 from srpitp_servicekit.mongo import Database
 from srpitp_servicekit.settings import ServiceSettings
 from srpitp_servicekit.uploads import received_file
-from tests.conftest import SERVICE_KEY
-
-from .conftest import Running
+from tests.keys import SERVICE_KEY, bearer
+from tests.serving import Running
 
 PIECE = b" " * 2**16
 
@@ -82,7 +81,7 @@ async def test_larger_body_is_a_problem(app: FastAPI, running: Running) -> None:
 
 @pytest.mark.usefixtures("small")
 async def test_file_has_a_limit_of_its_own(app: FastAPI, running: Running) -> None:
-    headers = {"Authorization": f"Bearer {SERVICE_KEY}"}
+    headers = bearer(SERVICE_KEY)
     async with running(app) as url, httpx.AsyncClient(base_url=url, headers=headers) as http:
         assert (await http.post("/v1/file", content=bytes(300_000))).json() == 300_000
         form = {"file": ("x.png", bytes(300_000))}

@@ -9,8 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from srpitp_contracts.names import ServiceName
 from srpitp_servicekit.app import build_app
 from srpitp_servicekit.metrics import Metrics
-
-from .conftest import Running
+from tests.serving import Running
 
 
 def make() -> FastAPI:

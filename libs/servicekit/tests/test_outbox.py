@@ -19,10 +19,9 @@ from srpitp_servicekit.mongo import Database, Document, Session, ensure_indexes,
 from srpitp_servicekit.outbox import OUTBOX_INDEXES, OnSent, Outbox, asked_seconds, backoff_seconds
 from srpitp_servicekit.peers import Peers, open_peers
 from srpitp_servicekit.settings import ServiceSettings
-from tests.conftest import SERVICE_KEY
 from tests.deadlines import eventually
-
-from .conftest import Running
+from tests.keys import SERVICE_KEY
+from tests.serving import Running
 
 
 @dataclass

@@ -7,9 +7,8 @@ from srpitp_contracts.names import ServiceName
 from srpitp_servicekit.embedded import free_port
 from srpitp_servicekit.peers import open_peers
 from srpitp_servicekit.settings import ServiceSettings
-from tests.conftest import SERVICE_KEY
-
-from .conftest import Running
+from tests.keys import SERVICE_KEY
+from tests.serving import Running
 
 router = APIRouter()
 

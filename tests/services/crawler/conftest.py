@@ -10,7 +10,7 @@ import pytest
 from services.crawler.main import create_app
 from services.fingerprint.main import create_app as create_fingerprint
 from srpitp_servicekit.mongo import Database
-from tests.mongodb import ADMIN_KEY, SERVICE_KEY
+from tests.keys import ADMIN_KEY, SERVICE_KEY, bearer
 from tests.services.crawler.crawling import Crawler, Matcher, Opened
 from tests.services.crawler.website import Website, serving
 
@@ -56,7 +56,7 @@ async def open_crawler(
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Crawler]:
-        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        headers = bearer(ADMIN_KEY)
         async with (
             running(create_app()) as url,
             httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client,

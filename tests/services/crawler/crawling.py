@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from PIL import Image
 
 from tests.deadlines import eventually
-from tests.mongodb import SERVICE_KEY
+from tests.keys import SERVICE_KEY, bearer
 
 Json = dict[str, Any]
 
@@ -90,7 +90,7 @@ class Crawler:
     async def retain(self, detected_id: str, *, tag: str | None = None) -> None:
         """Ask as the matcher asks, who knows the tag."""
         address = f"/v1/detected/{detected_id}/retained"
-        headers = {"Authorization": f"Bearer {SERVICE_KEY}"}
+        headers = bearer(SERVICE_KEY)
         tag = tag or (await self.get(f"/v1/detected/{detected_id}"))["tag"]
         response = await self.client.put(address, json={"tag": tag}, headers=headers)
         assert response.status_code == 204, response.text

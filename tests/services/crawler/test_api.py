@@ -1,6 +1,6 @@
 """The crawler's routes, for those who may and those who may not."""
 
-from tests.mongodb import SERVICE_KEY
+from tests.keys import SERVICE_KEY, bearer
 from tests.services.crawler.crawling import Crawler
 from tests.services.crawler.website import Website
 
@@ -33,7 +33,7 @@ async def test_sites(crawler: Crawler, website: Website) -> None:
 
 
 async def test_keys(crawler: Crawler) -> None:
-    as_service = {"Authorization": f"Bearer {SERVICE_KEY}"}
+    as_service = bearer(SERVICE_KEY)
     for path in ("/v1/sites", "/v1/crawls", "/v1/detected", "/v1/detected/x"):
         assert (await crawler.client.get(path, headers=as_service)).status_code == 403
         nobody = {"Authorization": "Bearer nobody"}

@@ -4,22 +4,18 @@ import asyncio
 import os
 import random
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from srpitp_contracts.names import Collection
-from srpitp_servicekit.embedded import free_port
 from srpitp_servicekit.mongo import Database
 from tests.deadlines import eventually
-from tests.mongodb import ADMIN_KEY
+from tests.keys import ADMIN_KEY, bearer
 from tests.services.crawler.crawling import Crawler, Json, Matcher, Opened, photo
 from tests.services.crawler.website import Website
+from tests.services.processes import service_process
 
 _PAGES = 6
 
@@ -116,45 +112,22 @@ async def test_a_stopped_service_hands_its_crawl_over(
         await expect_everything(crawler, slow_website, site_id, db)
 
 
-@asynccontextmanager
-async def service_process() -> AsyncIterator[tuple[int, httpx.AsyncClient]]:
-    """Run the service as a process; give its pid and a client."""
-    port = free_port()
-    process = subprocess.Popen(  # noqa: ASYNC220  (it is killed, not waited for)
-        [sys.executable, "-m", "services.crawler.main"],
-        env={**os.environ, "SRPITP_PORT": str(port)},
-    )
-    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with httpx.AsyncClient(base_url=url, headers=headers) as client:
-
-            async def is_up() -> bool:
-                try:
-                    return (await client.get("/health/ready")).is_success
-                except httpx.TransportError:
-                    return False
-
-            await eventually(is_up, seconds=60)
-            yield process.pid, client
-    finally:
-        process.kill()
-        process.wait()
-
-
 async def test_a_killed_services_crawl_is_taken_up_when_its_lease_ends(
     open_crawler: Opened, slow_website: Website, db: Database
 ) -> None:
-    async with service_process() as (pid, client):
+    async with (
+        service_process("services.crawler.main") as (process, url),
+        httpx.AsyncClient(base_url=url, headers=bearer(ADMIN_KEY)) as client,
+    ):
         site_id = await Crawler(client).monitor(slow_website.at("/0"))
 
         async def is_under_way() -> bool:
             return len(slow_website.hits) >= 4
 
         await eventually(is_under_way, seconds=60)
-        orphans = crawl_processes(pid)
+        orphans = crawl_processes(process.pid)
         assert len(orphans) == 1
-        os.kill(pid, signal.SIGKILL)
+        process.kill()
 
         async def have_ended() -> bool:
             return not any(_command(orphan) for orphan in orphans)

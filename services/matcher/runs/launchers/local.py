@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import importlib.util
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -17,6 +15,7 @@ from services.matcher.runs.launchers import Condition, LaunchRefusedError, Seen
 from services.matcher.runs.launchers.environment import local_environment
 from services.matcher.runs.settings import RunSettings
 from srpitp_contracts.runs import LauncherName, Place, Run, RunKind, job_arguments
+from srpitp_servicekit.spark import why_no_spark
 
 SPARK_JOBS: Mapping[RunKind, Sequence[str]] = {
     RunKind.MATCH: (sys.executable, "-m", "spark.match_job"),
@@ -28,20 +27,6 @@ _PROC = Path("/proc")
 _CAN_FIND = (
     _PROC.exists()
 )  # on Linux; elsewhere a job of a killed matcher is known by its heartbeat
-
-
-def missing_for_spark() -> str | None:
-    """Return what this machine lacks to run Spark jobs."""
-    home = os.environ.get("JAVA_HOME")
-    java = Path(home, "bin", "java") if home else shutil.which("java")
-    if java is None or not Path(java).exists():
-        return (
-            "Spark jobs need Java 17 or newer, which is missing here: install Debian's "
-            "openjdk-17-jre-headless, then run 'make spark'."
-        )
-    if importlib.util.find_spec("pyspark") is None:
-        return "Spark jobs need PySpark, which is missing here: run 'make spark'."
-    return None
 
 
 class LocalLauncher:
@@ -66,7 +51,7 @@ class LocalLauncher:
         self,
         settings: RunSettings,
         jobs: Mapping[RunKind, Sequence[str]] = SPARK_JOBS,
-        missing: Callable[[], str | None] = missing_for_spark,
+        missing: Callable[[], str | None] = why_no_spark,
     ) -> None:
         self._settings = settings
         self._jobs = jobs
