@@ -1,19 +1,11 @@
 """Addresses as pages write them: made absolute and clean, compared, and chosen from a srcset."""
 
-import posixpath
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from scrapy.linkextractors import IGNORED_EXTENSIONS
 from w3lib.url import canonicalize_url, safe_url_string
 
 MAX_LENGTH = 2083
-_IMAGE_ENDINGS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
-)
-# What no fingerprint can be taken of; asking for it would only cost the site a request.
-_DRAWINGS = frozenset({".svg", ".svgz", ".ico"})
-_NO_PAGES = frozenset(f".{ending}" for ending in IGNORED_EXTENSIONS) | _DRAWINGS
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -61,25 +53,6 @@ def same_place(one: str, other: str) -> bool:
 def _place(parts: SplitResult) -> tuple[str, int | None]:
     port = parts.port if parts.port != _DEFAULT_PORTS.get(parts.scheme) else None
     return (parts.hostname or "").removeprefix("www."), port
-
-
-def is_image_file(address: str) -> bool:
-    """Return whether an address ends like that of an image file."""
-    return _ending(address) in _IMAGE_ENDINGS
-
-
-def may_be_photo(address: str) -> bool:
-    """Return whether an image may be a photo: drawings and icons are not."""
-    return _ending(address) not in _DRAWINGS
-
-
-def may_be_page(address: str) -> bool:
-    """Return whether an address may be that of a page: files of other kinds are not."""
-    return _ending(address) not in _NO_PAGES
-
-
-def _ending(address: str) -> str:
-    return posixpath.splitext(urlsplit(address).path)[1].lower()
 
 
 def candidates(srcset: str) -> Iterator[tuple[str, float]]:

@@ -15,10 +15,8 @@ from w3lib.encoding import html_to_unicode
 from services.crawler.addresses import (
     absolute,
     candidates,
-    is_image_file,
-    may_be_page,
-    may_be_photo,
 )
+from services.crawler.endings import is_image_file, may_be_page, may_be_photo
 from services.crawler.linked_data import read_linked_data
 from services.crawler.statements import (
     Statements,
