@@ -6,6 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROOMS := libs/fingerprint libs/tagging libs/contracts libs/matching libs/servicekit libs/client .
 
+# What is imported is compiled once, whatever the caller's environment says: the services and their
+# tests start hundreds of processes, which would spend most of their time on it.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test lint types rooms unit spark openapi bench lock clean help
 
 help:
@@ -14,7 +18,9 @@ help:
 demo: $(VENV)/ready
 	$(BIN)/python -m demo
 
-test: lint types rooms unit
+# What reads the source runs beside what installs PySpark, and beside the tests, which often wait.
+test: $(VENV)/ready
+	@$(MAKE) --no-print-directory --jobs=2 unit lint types rooms
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -27,7 +33,7 @@ rooms: $(VENV)/ready
 	$(BIN)/lint-imports
 
 unit: $(VENV)/ready $(VENV)/spark
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2
 
 # Everything pinned and checked by hash; our own packages are linked, not copied.
 $(VENV)/ready: requirements.lock tools/setup.sh $(ROOMS:%=%/pyproject.toml)

@@ -82,11 +82,11 @@ BOMBS = {
 
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS.keys())
 def test_a_bomb_is_known_from_its_header(bomb):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(TooManyPixelsError, match=r"30,000 x 30,000|16,38\d x 16,38\d") as caught:
         extract(bomb)
     assert caught.value.code == "image_too_many_pixels"
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -156,10 +156,10 @@ def test_a_stream_larger_than_its_container_says_is_known():
     ],
 )  # fmt: skip
 def test_a_header_without_end_costs_little(data):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(BrokenImageError):
         extract(data)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_circle_of_tiff_pages_ends():
