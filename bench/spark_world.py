@@ -63,12 +63,16 @@ def fill(uri: str, protected: int, detected: int, views: int, mode: str = "paper
             some = rows[start : start + _AT_ONCE]
             documents = [_protected(row, views, mode, random) for row in some]
             db[Collection.PROTECTED].insert_many(documents, ordered=False)
+    began = datetime.now(UTC)  # each is seen at a moment of its own, so that some can be asked for
     for start in range(0, detected, _AT_ONCE):
         count = min(_AT_ONCE, detected - start)
         rows = pack(random.integers(0, 4, (count, 720), np.uint8))
         copies = rows[::_COPY_EVERY]
         rows[::_COPY_EVERY] = known[0][start // _COPY_EVERY :][: len(copies)]
-        documents = [_detected(row, views, mode, random) for row in rows]
+        documents = [
+            _detected(row, views, mode, random, began + timedelta(milliseconds=number))
+            for number, row in enumerate(rows, start)
+        ]
         db[Collection.DETECTED].insert_many(documents, ordered=False)
     db["ready"].insert_one({})
     client.close()
@@ -168,18 +172,17 @@ def _protected(
 
 
 def _detected(
-    row: NDArray[np.uint8], views: int, mode: str, random: np.random.Generator
+    row: NDArray[np.uint8], views: int, mode: str, random: np.random.Generator, seen: datetime
 ) -> Document:
-    now = datetime.now(UTC)
     return _image(row, min(views, 2), mode, random) | {
         "panels": [],
         "image_address": f"http://site.example/{secrets.token_hex(8)}.jpg",
         "site_id": "site",
         "state": "waiting",
         "evidence": {"storage_address": f"evidence/{secrets.token_hex(32)}"},
-        "first_seen": now,
-        "last_seen": now,
-        "created_at": now,
+        "first_seen": seen,
+        "last_seen": seen,
+        "created_at": seen,
         "expires_at": None,
     }
 
