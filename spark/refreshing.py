@@ -11,6 +11,7 @@ from typing import Any
 from spark.describing import Describer, NotDescribedError
 from spark.outcome import Outcome, fault
 from spark.store import Document, Store, in_some
+from srpitp_contracts.claims import claims_of
 from srpitp_contracts.fingerprints import Purpose
 from srpitp_contracts.names import Collection
 from srpitp_contracts.runs import ImageFault, RunCounts
@@ -100,7 +101,10 @@ def _refresh(document: Document, data: bytes | None, store: Store, describer: De
         raise _GoneError("its bytes are those of another image")
     name = Collection.DETECTED if is_detected else Collection.PROTECTED
     packed = described.packed if described.description.features else None
-    return store.describe(name, document, _fields(described, is_detected=is_detected), packed)
+    # Under another version no registration would meet the claims of this one any more.
+    claims = [] if is_detected else claims_of(described.description.extraction)
+    fields = _fields(described, is_detected=is_detected)
+    return store.describe(name, document, fields, packed, claims)
 
 
 def _fields(described: Described, *, is_detected: bool) -> Document:

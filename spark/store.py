@@ -20,6 +20,7 @@ from spark.ranges import Range
 from spark.settings import Settings
 from srpitp_contracts.crawling import DetectedState
 from srpitp_contracts.matching import Match
+from srpitp_contracts.model import utc_now
 from srpitp_contracts.names import Collection, JobName
 from srpitp_contracts.registration import ProtectionStatus
 from srpitp_contracts.runs import Run, Update, of_attempt
@@ -139,7 +140,12 @@ class Store:
         }
 
     def describe(
-        self, name: Collection, document: Document, fields: Document, packed: bytes | None
+        self,
+        name: Collection,
+        document: Document,
+        fields: Document,
+        packed: bytes | None,
+        claims: Sequence[str] = (),
     ) -> bool:
         """Write what is known of an image now, with its description or without any.
 
@@ -155,6 +161,8 @@ class Store:
             What is written; of a protected image the time of change besides, which the matcher
             reads by.
         packed
+        claims
+            What a protected image claims now; of an earlier version's claims those go that it held.
         """
         key = {part: document[part] for part in ("tag", "_id")}
         changed: Document = {field: {"$literal": value} for field, value in fields.items()}
@@ -165,12 +173,12 @@ class Store:
         with self._db.client.start_session() as session:
 
             def work(session: ClientSession) -> bool:
-                if (
-                    not self._db[name]
-                    .update_one(key, [{"$set": changed}], session=session)
-                    .matched_count
-                ):
+                known = self._db[name].find_one(key, {"claims": 1}, session=session)
+                if known is None:
                     return False
+                if claims:
+                    changed["claims"] = self._renew_claims(session, known, claims)
+                self._db[name].update_one(key, [{"$set": changed}], session=session)
                 of_image = {"_id": document["_id"]}
                 if packed is None:
                     descriptions.delete_one(of_image, session=session)
@@ -181,6 +189,22 @@ class Store:
                 return True
 
             return session.with_transaction(work, write_concern=WriteConcern("majority", j=True))
+
+    def _renew_claims(
+        self, session: ClientSession, known: Document, claims: Sequence[str]
+    ) -> list[str]:
+        """Claim things for an image, as far as no other holds them, in place of what it claimed."""
+        registry, image_id = self._db[Collection.REGISTRY], known["_id"]
+        fields = {"image_id": image_id, "claimed_at": utc_now()}
+        for claim in claims:
+            registry.update_one(
+                {"_id": claim}, {"$setOnInsert": fields}, upsert=True, session=session
+            )
+        ours = {"_id": {"$in": list(claims)}, "image_id": image_id}
+        held = {one["_id"] for one in registry.find(ours, {"_id": 1}, session=session)}
+        for claim in set(known.get("claims", ())) - held:
+            registry.delete_one({"_id": claim, "image_id": image_id}, session=session)
+        return [claim for claim in claims if claim in held]
 
     def protected_facts(self, ids: Iterable[str], moment: datetime) -> dict[str, ProtectedFacts]:
         """Read what a match says of protected images, of those that are in force."""

@@ -9,9 +9,9 @@ from datetime import datetime
 
 import httpx
 
-from services.registration.claims import claims_of, digest_claim
 from services.registration.owners import acts_for
 from services.registration.store import AlreadyProtectedError, Registration, RegistrationStore
+from srpitp_contracts.claims import claims_of, digest_claim
 from srpitp_contracts.fingerprints import Extraction
 from srpitp_contracts.identifiers import derived_id
 from srpitp_contracts.model import utc_now

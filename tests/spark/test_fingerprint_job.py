@@ -13,6 +13,7 @@ from spark.describing import Describer, NotDescribedError, running_describer
 from spark.outcome import Outcome
 from spark.settings import Settings
 from spark.store import Document, Store
+from srpitp_contracts.claims import claims_of, digest_claim
 from srpitp_contracts.fingerprints import Purpose
 from srpitp_contracts.names import Collection
 from srpitp_contracts.runs import RunKind
@@ -123,6 +124,39 @@ def test_an_image_that_goes_meanwhile_gets_no_description(
     world.store.collection(Collection.PROTECTED).update_one(key, {"$set": {"status": "deleted"}})
     assert not world.store.describe(Collection.PROTECTED, old, {"quality": 0.5}, b"packed")
     assert world.store.described([old["_id"]]) == set()
+
+
+def claim(world: World, name: str, image_id: str) -> str:
+    registry = world.store.collection(Collection.REGISTRY)
+    registry.insert_one({"_id": name, "image_id": image_id})
+    return name
+
+
+def test_claims_are_those_of_the_new_version(
+    spark: Any, stored: dict[str, Document], world: World, settings: Settings
+) -> None:
+    old, older = stored["old"], stored["older"]
+    registry = world.store.collection(Collection.REGISTRY)
+    protected = world.store.collection(Collection.PROTECTED)
+    for image in (old, older):
+        digest = digest_claim(image["digest"])
+        claims = [claim(world, one, image["_id"]) for one in (digest, f"fingerprint:{digest}")]
+        key = {"tag": image["tag"], "_id": image["_id"]}
+        protected.update_one(key, {"$set": {"claims": claims}})
+    taken = claims_of(describe(png(0)).extraction)[1]
+    claim(world, taken, "another image")
+    run(spark, world, settings)
+    wanted = claims_of(describe(png(1)).extraction)
+    [kept] = protected.find({"_id": older["_id"]})
+    assert kept["claims"] == wanted
+    [kept] = protected.find({"_id": old["_id"]})
+    assert kept["claims"] == [digest_claim(old["digest"])]
+    held = {one["_id"]: one["image_id"] for one in registry.find()}
+    assert held == {
+        **dict.fromkeys(wanted, older["_id"]),
+        digest_claim(old["digest"]): old["_id"],
+        taken: "another image",
+    }
 
 
 def test_a_decoder_that_dies_takes_nothing_along(settings: Settings, tmp_path: Path) -> None:

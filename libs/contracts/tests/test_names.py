@@ -14,6 +14,7 @@ def test_jobs_write_what_they_must_and_nothing_else() -> None:
         Collection.DETECTED,
         Collection.DESCRIPTIONS,
         Collection.PROTECTED,
+        Collection.REGISTRY,
         Collection.RUNS,
     }
 

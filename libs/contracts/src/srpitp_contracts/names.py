@@ -73,7 +73,7 @@ WRITERS: Mapping[Collection, frozenset[Writer]] = MappingProxyType(
         Collection.OWNERS: frozenset({ServiceName.REGISTRATION}),
         Collection.API_KEYS: frozenset({ServiceName.REGISTRATION}),
         Collection.ALLOWANCES: frozenset({ServiceName.REGISTRATION}),
-        Collection.REGISTRY: frozenset({ServiceName.REGISTRATION}),
+        Collection.REGISTRY: frozenset({ServiceName.REGISTRATION, JobName.SPARK}),
         Collection.PROTECTED: frozenset({ServiceName.REGISTRATION, JobName.SPARK}),
         Collection.SITES: frozenset({ServiceName.CRAWLER}),
         Collection.CRAWLS: frozenset({ServiceName.CRAWLER}),
