@@ -10,12 +10,19 @@ from typing import Any
 
 import numpy as np
 from alterations import ALTERATIONS
-from photos import Photo, is_collage
+from photos import Photo
 from plots import plot_fig4
 from trial import Picture, Trial
 
 from srpitp_contracts.matching import MatchingMode
-from srpitp_fingerprint import Description, decode_colour, describe, extract, unpack
+from srpitp_fingerprint import (
+    Description,
+    decode_colour,
+    describe,
+    extract,
+    panels_of,
+    unpack,
+)
 from srpitp_matching import Asked, Budgets, Pictures, judge, look_through
 from srpitp_matching import Picture as Protected
 from srpitp_tagging import Tagger
@@ -36,7 +43,7 @@ class Known:
     def __init__(self, picture: Picture, tagger: Tagger, *, detected: bool) -> None:
         self._data, self._detected = picture.data, detected
         colours = decode_colour(picture.data)
-        [tags] = tagger.tags_of([colours], mixed=detected and is_collage(colours))
+        tags = tagger.tags_of_collage(colours, panels_of(colours) if detected else [])
         self.tags = tuple(score.tag for score in tags)
         self.paper = Description(extract(picture.data, profile="paper", views="K1"))
 

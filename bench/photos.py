@@ -8,9 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from srpitp_fingerprint.panels import panel_boxes
-
-__all__ = ["Photo", "decoded", "horizon", "is_collage", "product", "read_photos", "window"]
+__all__ = ["Photo", "decoded", "horizon", "product", "read_photos", "window"]
 
 Pixels = NDArray[np.uint8]
 _SIDE = 320
@@ -37,11 +35,6 @@ def decoded(data: bytes) -> Pixels:
     if image is None:
         raise ValueError("cannot decode the data as an image")
     return np.asarray(image, np.uint8)
-
-
-def is_collage(pixels: Pixels) -> bool:
-    """Tell whether a picture is parted into photos when it is looked for."""
-    return bool(panel_boxes(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)))
 
 
 def read_photos(folder: Path) -> list[Photo]:

@@ -29,6 +29,7 @@ from srpitp_fingerprint import (
     decode_colour,
     describe,
     extract,
+    panels_of,
 )
 from srpitp_matching import Asked, Budgets, Looked, Pictures, Rules, judge, look_through
 from srpitp_matching import Picture as Protected
@@ -81,7 +82,7 @@ def _sought(kinds: str, number: int, picture: Picture, tagger: Tagger | None) ->
     tags = []
     if tagger:
         colours = decode_colour(picture.data)
-        [tags] = tagger.tags_of([colours], mixed=bool(robust.panels))
+        tags = tagger.tags_of_collage(colours, panels_of(colours) if robust.panels else [])
     return Sought(
         kinds,
         number,

@@ -10,19 +10,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from alterations import ALTERATIONS, alter
 from fig4 import measure_fig4
 from numpy.typing import NDArray
-from photos import Photo, decoded, is_collage
+from photos import Photo, decoded
 from plots import plot_tags
 from train_tags import MONTAGES, fit, samples_of, tag_of, tags_in, the_network
 from trial import kept, ready, usual_trial_options
 
-from srpitp_tagging import FLOOR, Head, Tagger, features_of
+from srpitp_fingerprint import panels_of
+from srpitp_tagging import FLOOR, PANEL_FLOOR, Head, Tagger, features_of
 
 __all__ = ["trained"]
 
@@ -43,8 +44,10 @@ class Judged:
     originals : ndarray, shape (photos, tags)
     attacks : list of str
     copies : ndarray, shape (photos, attacks, tags)
-    collages : ndarray, shape (photos, attacks)
-        Which copies are parted into photos: they get all tags.
+    panels : ndarray, shape (panels, tags)
+        Of the photos into which copies are parted, which they may be made of.
+    parted : ndarray, shape (panels, 2)
+        Which photo and which attack each panel is of.
     """
 
     tags: tuple[str, ...]
@@ -52,7 +55,8 @@ class Judged:
     originals: NDArray[np.float64]
     attacks: list[str]
     copies: NDArray[np.float64]
-    collages: NDArray[np.bool_]
+    panels: NDArray[np.float64]
+    parted: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,29 @@ def _as_files(pictures: Iterator[Pixels]) -> Iterator[Pixels]:
         yield decoded(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
 
 
-def _features(photos: list[Photo], attacks: ModuleType | None, own: list[str]) -> tuple[Any, Any]:
+class _Features(NamedTuple):
+    """Of photos, of all their copies, and of the panels of those, with the copy that each is of."""
+
+    originals: NDArray[np.float32]
+    copies: NDArray[np.float32]
+    panels: NDArray[np.float32]
+    copy: NDArray[np.intp]
+
+
+def _features(photos: list[Photo], attacks: ModuleType | None, own: list[str]) -> _Features:
     net = the_network()
-    originals = features_of((photo.pixels() for photo in photos), net)
-    return originals, features_of(_as_files(_copies(photos, attacks, own)), net)
+    copies, panels, copy = [], [], []
+    for number, pixels in enumerate(_as_files(_copies(photos, attacks, own))):
+        parted = panels_of(pixels)
+        copies.append(features_of([pixels], net))
+        panels.append(features_of(parted, net))
+        copy += [number] * len(parted)
+    return _Features(
+        features_of((photo.pixels() for photo in photos), net),
+        np.concatenate(copies),
+        np.concatenate(panels),
+        np.array(copy, np.intp),
+    )
 
 
 def judged_by(
@@ -103,20 +126,17 @@ def judged_by(
 ) -> Judged:
     """Let the head judge photos and their copies."""
     path = keep / f"tags-judged-{len(photos)}-{len(own)}.pickle" if keep else None
-    originals, copies = kept(path, lambda: _features(photos, attacks, own))
-    path = path and path.with_stem(f"{path.stem}-collages")
-    collages = kept(
-        path, lambda: [is_collage(one) for one in _as_files(_copies(photos, attacks, own))]
-    )
+    features = _Features(*kept(path, lambda: tuple(_features(photos, attacks, own))))
     names = [*(attacks.A if attacks else ()), *(f"+{name}" for name in own)]
-    confidences = head.confidences(copies)
+    confidences = head.confidences(features.copies)
     return Judged(
         head.tags,
         np.array([head.tags.index(tag_of(photo)) for photo in photos]),
-        head.confidences(originals),
+        head.confidences(features.originals),
         names,
         confidences.reshape(len(photos), len(names), len(head.tags)),
-        np.array(collages).reshape(len(photos), len(names)),
+        head.confidences(features.panels),
+        np.column_stack(np.divmod(features.copy, len(names))),
     )
 
 
@@ -134,7 +154,8 @@ def by_rule(judged: Judged, floor: float, *, at_most_one: bool = False) -> Rule:
         floor = 1.1
     originals, copies = given(judged.originals, floor), given(judged.copies, floor)
     if not at_most_one:
-        copies |= judged.collages[..., None]
+        panels = given(judged.panels, max(floor, PANEL_FLOOR))
+        np.logical_or.at(copies, tuple(judged.parted.T), panels)
     met = np.any(originals[:, None] & copies, axis=-1)
     # The share of protected images with a tag in common, by the kinds of sets that there are.
     sets, counts = np.unique(originals, axis=0, return_counts=True)

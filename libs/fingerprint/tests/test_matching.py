@@ -19,6 +19,7 @@ from srpitp_fingerprint import (
     extract,
     local_features,
     match,
+    panels_of,
     verify,
 )
 from srpitp_fingerprint.features import features_of_both_sides, features_of_luma
@@ -217,6 +218,16 @@ def test_panels_lie_between_seams(scene):
     assert {(0, 0), (0, 1), (1, 0), (1, 1)} <= corners
     assert len(boxes) <= 6
     assert panel_boxes(scene(400, 520, 3)) == []
+
+
+def test_panels_are_cut_out_of_grey_and_colour():
+    grey = collage(*PHOTOS[:4])
+    panels = panels_of(grey)
+    assert len(panels) == len(panel_boxes(grey)) >= 2
+    assert [one.shape for one in panels_of(np.dstack([grey] * 3))] == [
+        (*one.shape, 3) for one in panels
+    ]
+    assert panels_of(np.zeros((9, 9), np.uint8)) == []
 
 
 def test_gallery_tells_whose_fingerprints_are_equal(protected):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srpitp_tagging import Head, Tagger, kept
+from srpitp_tagging import Head, Tagger, TagScore, kept, united
 
 TAGS = ("people", "animal", "scenic", "other")
 shares = st.lists(st.floats(0, 1), min_size=4, max_size=4)
@@ -52,19 +52,33 @@ def test_pictures_are_tagged_in_one_go(tagger, pictures):
     assert tagger.tags_of([]) == []
 
 
-def test_a_collage_has_all_tags_the_best_first(tagger, pictures):
-    for told, mixed in zip(
-        tagger.tags_of(pictures), tagger.tags_of(pictures, mixed=True), strict=True
-    ):
-        assert mixed[: len(told)] == told
-        assert sorted(names(mixed)) == sorted(TAGS)
+def test_a_collage_has_the_tags_of_its_panels_after_its_own(tagger, pictures):
+    first, *others = pictures
+    tags = tagger.tags_of_collage(first, others)
+    [own] = tagger.tags_of([first])
+    assert tags[: len(own)] == own
+    assert {scores[0].tag for scores in tagger.tags_of(others)} <= set(names(tags))
+    assert len(set(names(tags))) == len(tags)
+    assert tagger.tags_of_collage(first, []) == own
     single = Tagger(tagger._head, tagger._network, at_most=1)
-    assert all(len(scores) == 1 for scores in single.tags_of(pictures, mixed=True))
+    assert single.tags_of_collage(first, others) == own[:1]
+
+
+def test_of_panels_the_surest_counts():
+    whole = [TagScore("other", 0.9)]
+    panels = [
+        [TagScore("people", 0.4), TagScore("scenic", 0.35)],
+        [TagScore("scenic", 0.8), TagScore("other", 0.95)],
+    ]
+    assert united(whole, panels) == [
+        TagScore("other", 0.9), TagScore("scenic", 0.8), TagScore("people", 0.4),
+    ]  # fmt: skip
 
 
 def test_without_weights_every_picture_gets_all_tags(pictures):
     tags = Tagger.load(None, at_most=1).tags_of(pictures)
     assert [names(scores) for scores in tags] == [list(TAGS)] * len(pictures)
+    assert names(Tagger.load(None).tags_of_collage(pictures[0], pictures)) == list(TAGS)
 
 
 def test_loads_what_is_installed(weights_file, tagger, pictures):

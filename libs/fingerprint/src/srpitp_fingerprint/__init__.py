@@ -24,6 +24,7 @@ from .limits import Limits
 from .matching import Match, decide, match
 from .orientation import ORIENTATIONS, Orientation, negative, permute
 from .overlay import Drawing, Placement, draw_aligned
+from .panels import panels_of
 from .quality import TEXTURELESS_BELOW, quality
 from .search import Backend, Metric, load_backend, nearest, search
 from .sketch import SKETCH_BYTES, sketch_distance
@@ -93,6 +94,7 @@ __all__ = [
     "nearest",
     "negative",
     "pack",
+    "panels_of",
     "permute",
     "quality",
     "quantise",

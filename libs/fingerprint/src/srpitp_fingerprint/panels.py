@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from .trimming import WHOLE, Box
 
-__all__ = ["panel_boxes"]
+__all__ = ["panel_boxes", "panels_of"]
 
 _SIZE = 256  # pixels of each axis that are looked at
 _STEP = 8  # grey levels across a seam
@@ -80,3 +80,20 @@ def panel_boxes(luma: NDArray[np.uint8]) -> list[Box]:
         panels += [box for _, box in smaller]
         parts = smaller
     return panels[:_MOST]
+
+
+def panels_of(picture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Cut the photos out of a collage, the large ones first.
+
+    Parameters
+    ----------
+    picture : uint8 ndarray, shape (height, width) or (height, width, 3)
+        Grey, or blue, green, red.
+
+    Returns
+    -------
+    list of uint8 ndarray
+        None where no seam runs through the picture.
+    """
+    luma = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    return [box.cut(picture) for box in panel_boxes(np.asarray(luma, np.uint8))]

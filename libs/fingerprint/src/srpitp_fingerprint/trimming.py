@@ -45,7 +45,7 @@ class Box(NamedTuple):
 
     def cut(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Cut the part out of a picture: at least one pixel."""
-        top, left, bottom, right = self.part(*pixels.shape)
+        top, left, bottom, right = self.part(*pixels.shape[:2])
         return pixels[top:bottom, left:right]
 
 

@@ -9,12 +9,13 @@ and no classifier; this is EfficientNet-Lite0 with a head of our own.
 from .features import Runtime, features_of, opened
 from .head import Head, HeadError
 from .network import FEATURES, SIDE, network
-from .tagger import FLOOR, Tagger, TagScore, kept
+from .tagger import FLOOR, PANEL_FLOOR, Tagger, TagScore, kept, united
 from .weights import WEIGHTS_SHA256, WeightsError, find_weights, read_weights
 
 __all__ = [
     "FEATURES",
     "FLOOR",
+    "PANEL_FLOOR",
     "SIDE",
     "WEIGHTS_SHA256",
     "Head",
@@ -29,4 +30,5 @@ __all__ = [
     "network",
     "opened",
     "read_weights",
+    "united",
 ]

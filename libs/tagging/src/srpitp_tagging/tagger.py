@@ -12,10 +12,13 @@ from .head import Head
 from .network import network
 from .weights import read_weights
 
-__all__ = ["FLOOR", "TagScore", "Tagger", "kept"]
+__all__ = ["FLOOR", "PANEL_FLOOR", "TagScore", "Tagger", "kept", "united"]
 
 FLOOR = 0.05
 """A copy meets its original under at least one tag when each has all tags above it."""
+
+PANEL_FLOOR = 0.3
+"""Of the panels of a collage, for they are many, and lines in a photo make panels too."""
 
 
 class TagScore(NamedTuple):
@@ -59,6 +62,16 @@ def kept(
 def all_tags(tags: Sequence[str]) -> list[TagScore]:
     """Give every tag the same confidence: nothing is known of the picture."""
     return [TagScore(tag, 1 / len(tags)) for tag in tags]
+
+
+def united(whole: Sequence[TagScore], panels: Iterable[Sequence[TagScore]]) -> list[TagScore]:
+    """Put tags of the panels of a picture after its own, each with the most that is known of it."""
+    surest: dict[str, float] = {}
+    for tag, confidence in (score for panel in panels for score in panel):
+        surest[tag] = max(confidence, surest.get(tag, 0.0))
+    own = {score.tag for score in whole}
+    others = [TagScore(tag, confidence) for tag, confidence in surest.items() if tag not in own]
+    return [*whole, *sorted(others, key=lambda score: -score.confidence)]
 
 
 class Tagger:
@@ -125,18 +138,13 @@ class Tagger:
         """Whether it looks at pictures; if not, there is no need to decode them."""
         return self._network is not None
 
-    def tags_of(
-        self, images: Iterable[NDArray[np.uint8]], *, mixed: bool = False
-    ) -> list[list[TagScore]]:
+    def tags_of(self, images: Iterable[NDArray[np.uint8]]) -> list[list[TagScore]]:
         """Tell what pictures show.
 
         Parameters
         ----------
         images : iterable of uint8 ndarray, shape (height, width) or (height, width, 3)
             Grey, or blue, green, red; upright.
-        mixed : bool
-            Whether they are collages: of each photo in one the original may have any tag, so
-            there is no floor.
 
         Returns
         -------
@@ -148,6 +156,31 @@ class Tagger:
             return [all_tags(tags) for _ in images]
         confidences = self._head.confidences(features_of(images, self._network))
         return [
-            kept(tags, row, floor=0 if mixed else self._floor, at_most=self._at_most)
+            kept(tags, row, floor=self._floor, at_most=self._at_most)
             for row in confidences.tolist()
         ]
+
+    def tags_of_collage(
+        self, image: NDArray[np.uint8], panels: Sequence[NDArray[np.uint8]]
+    ) -> list[TagScore]:
+        """Tell what a picture shows that may be made of several: it is to meet each of them.
+
+        Parameters
+        ----------
+        image, panels
+            The whole, and what it may be made of; pixels as of `tags_of`.
+
+        Returns
+        -------
+        list of TagScore
+            The tags of the whole, then others that a panel surely has, best first.
+        """
+        [whole] = self.tags_of([image])
+        if self._network is None or self._at_most is not None or not panels:
+            return whole
+        tags = self._head.tags
+        confidences = self._head.confidences(features_of(panels, self._network))
+        return united(
+            whole,
+            [kept(tags, row, floor=PANEL_FLOOR) for row in confidences.tolist()],
+        )

@@ -29,6 +29,7 @@ from srpitp_fingerprint import (
     describe,
     draw_aligned,
     extract,
+    panels_of,
 )
 from srpitp_tagging import Tagger
 
@@ -120,7 +121,8 @@ def _drawn(files: list[bytes], order: dict[str, Any], limits: Limits) -> str:
 
 def _tags(data: bytes, limits: Limits, tagger: Tagger, *, is_collage: bool) -> list[dict[str, Any]]:
     picture = decode_colour(data, limits=limits) if tagger.looks else _UNSEEN
-    [scores] = tagger.tags_of([picture], mixed=is_collage)
+    panels = panels_of(picture) if is_collage and tagger.looks else []
+    scores = tagger.tags_of_collage(picture, panels)
     return [{"tag": tag, "confidence": round(confidence, 4)} for tag, confidence in scores]
 
 
