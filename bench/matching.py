@@ -231,15 +231,18 @@ def reach(speeds: list[Speed]) -> None:
     """Print what is asked of the kernel."""
     found = {(one.method, one.queries, one.records): one for one in speeds}
     largest = max(one.records for one in speeds)
-    print("\nkernel, plain distance, beside FAISS; decision distance beside plain: times as fast")
+    print(
+        "\nkernel, plain distance: million pairs/s, beside FAISS; times as fast with the decision "
+        "distance, and within the threshold"
+    )
     for records in sorted({one.records for one in speeds}):
         for queries in _QUERIES:
             plain, decision, tight, other = (
                 found[name, queries, records].rate for name in (*_KERNELS, "FAISS")
             )
             print(
-                f"  {queries:5} x {records:11,}: {plain / other:6.2f} {decision / plain:6.2f}, "
-                f"within the threshold {tight / plain:6.2f}"
+                f"  {queries:5} x {records:11,}: {plain:6.0f}, {plain / other:5.2f} x FAISS; "
+                f"{decision / plain:4.2f}, {tight / plain:4.2f}"
             )
     for name in (*_KERNELS, "reading alone"):
         seconds = found[name, 1, largest].least_seconds

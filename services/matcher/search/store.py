@@ -12,7 +12,7 @@ from srpitp_contracts.registration import ProtectionStatus
 from srpitp_matching import DESCRIBED_FIELDS, DETECTED_FIELDS, PROTECTED_FIELDS
 from srpitp_servicekit.mongo import Database, Document, raw_batches, watch
 
-_BATCH = 1000
+_BATCH = 200  # more are no faster, and what is unpacked at a time leaves holes in the memory
 _PERIOD_FIELDS = ("status", "protected_from", "protected_until", "updated_at")
 _INDEXED_FIELDS = (*DESCRIBED_FIELDS, *_PERIOD_FIELDS)
 
