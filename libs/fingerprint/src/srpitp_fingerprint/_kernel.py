@@ -35,7 +35,7 @@ __all__ = ["scan"]
 _CHUNK = 8  # blocks that all queries are compared with in turn: they stay in the cache
 _AHEAD = 32  # words that one query alone lets memory begin to read ahead
 _MANY = 64  # queries from which on it pays to turn blocks
-_GROUP = 512  # queries whose sums stay in the cache
+_GROUP = 128  # queries whose sums stay in the cache
 
 # Vectors of 512 bits, which LLVM divides for processors that have shorter ones.
 _BITS = ir.VectorType(ir.IntType(32), 16)
