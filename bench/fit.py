@@ -15,14 +15,14 @@ from srpitp_fingerprint import (
     Candidate,
     Description,
     Gallery,
-    Match,
     Steps,
     Tail,
     Verification,
     candidates,
-    decide,
     describe,
+    verify,
 )
+from srpitp_fingerprint.candidates import chosen, parts, shown_by
 from srpitp_fingerprint.matching import LEAST_AGREEMENT, NO_LONGER_NEAR
 from srpitp_fingerprint.verification import evidence
 
@@ -47,9 +47,22 @@ def _logistic(x: NDArray[np.float64], y: NDArray[np.bool_]) -> list[float]:
     return [round(float(value), 4) for value in fitted]
 
 
-def _row(found: Match, verification: Verification) -> list[float]:
-    seen = evidence(verification.inliers, verification.agreement, verification.spread)
-    return [*seen, min(found.nearness, NO_LONGER_NEAR)]
+def _verifications(
+    described: Description, found: list[Candidate], protected: list[Description]
+) -> Iterator[tuple[Candidate, Verification]]:
+    """Verify what `decide` would: it is not asked, since its scores are those that ship."""
+    for number, part in enumerate(parts(described, _ALL)):
+        for one in chosen([one for one in found if one.part == number], _ALL):
+            mine, theirs = shown_by(part, one), protected[one.place].features
+            if mine is not None and theirs is not None and not one.exact:
+                yield one, verify(mine, theirs)
+
+
+def _row(found: Candidate, verification: Verification) -> list[float]:
+    seen = evidence(
+        verification.inliers, verification.worst, verification.spread, verification.closeness
+    )
+    return [verification.agreement, *seen, min(found.nearness, NO_LONGER_NEAR)]
 
 
 def _verified(
@@ -60,19 +73,19 @@ def _verified(
     Returns
     -------
     rows : list of list of float
-        For each verified candidate the picture's number, whether it is the true one, what is seen.
+        For each verified candidate the picture's number, whether it is the true one, how well its
+        pixels agree, what is seen.
     nearest : list of float
         Smallest nearness of each picture that would count.
     """
-    gallery, features = Gallery(protected), [one.features for one in protected]
+    gallery = Gallery(protected)
     rows, nearest = [], []
     for number, (picture, described) in enumerate(pictures):
         found = candidates(described, gallery, _ALL)
         nearest.append(_nearest(found))
         rows += [
-            [number, one.place == picture.truth, *_row(one, one.verification)]
-            for one in decide(described, found, dict(enumerate(features)), _ALL)
-            if one.verification
+            [number, one.place == picture.truth, *_row(one, verification)]
+            for one, verification in _verifications(described, found, protected)
         ]
     return rows, nearest
 
@@ -92,8 +105,8 @@ def _growth(nearest: list[float], alone: list[float]) -> float:
 def _best_scores(strange: NDArray[np.float64], weights: list[float], count: int) -> list[float]:
     """Give the highest score of each stranger that would count."""
     best = np.full(count, -np.inf)
-    scores = weights[0] + strange[:, 2:] @ weights[1:]
-    alike = strange[:, 3] >= LEAST_AGREEMENT
+    scores = weights[0] + strange[:, 3:] @ weights[1:]
+    alike = strange[:, 2] >= LEAST_AGREEMENT
     np.maximum.at(best, strange[alike, 0].astype(np.int64), scores[alike])
     return best.tolist()
 
@@ -138,13 +151,13 @@ def main() -> None:
     gallery = Gallery(wide, points=False)
     alone = [_nearest(candidates(one, gallery, ALONE)) for _, one in outside]
     true = altered[altered[:, 1] == 1]
-    x = np.concatenate([true[:, 2:], strange[:, 2:]])
+    x = np.concatenate([true[:, 3:], strange[:, 3:]])
     y = np.arange(len(x)) < len(true)
     weights = _logistic(x, y)
     near = Tail.fit([-one for one in nearest], arguments.protected, _COMPARISONS)
     scores = _best_scores(strange, weights, len(outside))
     fitted = {
-        "verification": _logistic(x[:, :3], y),
+        "verification": _logistic(x[:, :-1], y),
         "match": weights,
         "nearness": replace(near, growth=_growth(nearest, alone)),
         "score": Tail.fit(scores, arguments.protected),

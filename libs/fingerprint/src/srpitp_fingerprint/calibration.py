@@ -16,7 +16,8 @@ class Calibration:
     Attributes
     ----------
     verification : tuple of float
-        Of `Verification.score`: constant, log(1 + inliers), agreement, root of the spread.
+        Of `Verification.score`: constant, log(1 + inliers), worst agreement, root of the spread,
+        closeness.
     match : tuple of float
         Of `Match.score`: the same, then nearness.
     nearness : Tail

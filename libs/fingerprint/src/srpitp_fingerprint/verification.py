@@ -19,10 +19,15 @@ _PAIRED = 64  # best matches of which every two propose a transform
 _PROPOSALS = 64
 _SCALES = (1 / 8, 8.0)
 _SCALE_SLACK, _TURN_SLACK = np.log(1.6), np.radians(25)
-_NEAR = 5.0  # pixels of the frame, for a first transform; half of it in the end
+_NEAR = 5.0  # pixels of the frame, for a first transform
+_NEARER, _NEAREST = 0.8 * _NEAR, 0.6 * _NEAR  # for the next, and in the end
+_AT_RANDOM = _NEAREST / math.sqrt(2)  # root mean square of how far points of a disk are off
 _FEWEST = 4
 _TILE = 9
 _FLAT = 20.0  # variance of grey levels that counts as none
+_PLAIN = 0.2  # of a textured tile, that a plain one counts: else a logo would be all of a picture
+_LEVELS = 100  # of a correlation from 0 to 1
+_WORSE = 0.25  # of the overlap, to which `Verification.worst` looks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,9 +46,15 @@ class Verification:
     overlap : float
         Share of `b` that `a` shows, in 0..1.
     agreement : float
-        Correlation of the pixels where they overlap, in -1..1.
+        Correlation of the pixels where they overlap, in -1..1: the mean, by their texture.
+    worst : float
+        What a quarter of it does not reach: a copy agrees everywhere, and two pictures
+        that have an object or a pose in common only there.
     spread : float
         Share of the overlap that lies between the agreeing points.
+    closeness : float
+        How near these lie to where the transform puts them, in 0..1: 1 if exactly there, as of
+        one photo, and 0 if no nearer than by chance.
     score : float
         Log-odds, for a candidate, that they show the same picture.
     """
@@ -53,7 +64,9 @@ class Verification:
     transform: NDArray[np.float64] | None = None
     overlap: float = 0.0
     agreement: float = 0.0
+    worst: float = 0.0
     spread: float = 0.0
+    closeness: float = 0.0
     score: float = CALIBRATION.verification[0]
 
 
@@ -135,7 +148,7 @@ def _best_transform(
     near = np.abs(factor[:, None] * z + shift[:, None] - w) < slack[:, None]
     inside = near[int(near.sum(axis=1).argmax())]
     transform = None
-    for allowed in (0.8 * _NEAR, 0.6 * _NEAR):
+    for allowed in (_NEARER, _NEAREST):
         if inside.sum() < _FEWEST:
             return None, np.zeros(len(p), np.bool_)
         transform = _affine(p[inside], q[inside])
@@ -145,8 +158,18 @@ def _best_transform(
     return transform, inside
 
 
-def _correlation(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.bool_]) -> float:
-    """Correlate within tiles, so that a common layout of light and dark does not count."""
+def _correlation(
+    a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Correlate within tiles, so that a common layout of light and dark does not count.
+
+    A tile that is plain in both tells little, and counts little.
+
+    Returns
+    -------
+    mean, worst : float
+        Of all that is shown, and what the worse part of it does not exceed.
+    """
 
     def mean(x: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(cv2.blur(x, (_TILE, _TILE)), np.float32)
@@ -155,8 +178,15 @@ def _correlation(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[
     variance_a = np.maximum(mean(a * a) - mean_a**2, 0)
     variance_b = np.maximum(mean(b * b) - mean_b**2, 0)
     covariance = mean(a * b) - mean_a * mean_b
-    local = covariance / (np.sqrt(variance_a * variance_b) + _FLAT)
-    return float(local[shown].mean())
+    texture = np.maximum(variance_a, variance_b)
+    weight = np.maximum(texture / (texture + _FLAT), _PLAIN)
+    local = covariance / ((np.sqrt(variance_a * variance_b) + _FLAT) * weight)
+    local = np.clip(local, -1, 1)  # it is but for rounding
+    weight *= shown
+    level = np.rint((local + 1) * _LEVELS).astype(np.intp).ravel()
+    below = np.bincount(level, weight.ravel()).cumsum()
+    worst = int(np.searchsorted(below, _WORSE * below[-1])) / _LEVELS - 1
+    return float((local * weight).sum() / below[-1]), worst
 
 
 def _blurred(pixels: NDArray[np.float32], coarser: float) -> NDArray[np.float32]:
@@ -167,8 +197,8 @@ def _blurred(pixels: NDArray[np.float32], coarser: float) -> NDArray[np.float32]
 
 def _pixels(
     a: LocalFeatures, b: LocalFeatures, transform: NDArray[np.float64]
-) -> tuple[float, float]:
-    """Compare aligned thumbnails, in the coarser of both: agreement and overlap."""
+) -> tuple[float, float, float]:
+    """Compare aligned thumbnails, in the coarser of both: mean and worst agreement, overlap."""
     magnified = float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))
     rows, columns = b.thumbnail.shape
     to_b = np.array([columns / b.width, rows / b.height])
@@ -188,8 +218,8 @@ def _pixels(
     inside = shown > 0.99
     overlap = float(inside.mean())
     if inside.sum() < 2 * _TILE**2 // 3:
-        return 0.0, overlap
-    return _correlation(warped, target, inside), overlap
+        return 0.0, 0.0, overlap
+    return *_correlation(warped, target, inside), overlap
 
 
 def _of_wholes(
@@ -208,9 +238,16 @@ def _spread(points: NDArray[np.float32], b: LocalFeatures, overlap: float) -> fl
     return min(1.0, float(cv2.contourArea(hull)) / max(overlap * b.width * b.height, 1.0))
 
 
-def evidence(inliers: int, agreement: float, spread: float) -> tuple[float, float, float]:
+def _closeness(off: NDArray[np.float32], transform: NDArray[np.float64]) -> float:
+    scale = max(1.0, math.sqrt(abs(np.linalg.det(transform[:, :2]))))
+    return max(0.0, 1 - math.sqrt(float((off**2).mean())) / (_AT_RANDOM * scale))
+
+
+def evidence(
+    inliers: int, worst: float, spread: float, closeness: float
+) -> tuple[float, float, float, float]:
     """Scale what a verification found, so that a sum of it tells copies from other pictures."""
-    return math.log1p(inliers), agreement, math.sqrt(spread)
+    return math.log1p(inliers), worst, math.sqrt(spread), closeness
 
 
 def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
@@ -234,19 +271,24 @@ def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
     log_scale = np.log(b.scales[j] / a.scales[i]).astype(np.float32)
     turn = (b.angles[j].astype(np.float32) - a.angles[i]) * np.float32(2 * np.pi / 256)
     transform, inside = _best_transform(a.points[i], b.points[j], log_scale, turn)
-    if transform is None:
+    if transform is None or not inside.any():
         return Verification(matches=len(i))
-    agreement, overlap = _pixels(a, b, transform)
-    inliers = int(inside.sum())
-    spread = _spread(b.points[j][inside], b, overlap)
+    agreement, worst, overlap = _pixels(a, b, transform)
+    there = b.points[j][inside]
+    inliers = len(there)
+    spread = _spread(there, b, overlap)
+    off = np.hypot(*(_apply(transform, a.points[i][inside]) - there).T)
+    closeness = _closeness(off, transform)
     constant, *weights = CALIBRATION.verification
-    seen = evidence(inliers, agreement, spread)
+    seen = evidence(inliers, worst, spread, closeness)
     return Verification(
         inliers,
         len(i),
         _of_wholes(a, b, transform),
         overlap,
         agreement,
+        worst,
         spread,
+        closeness,
         constant + sum(w * x for w, x in zip(weights, seen, strict=True)),
     )
