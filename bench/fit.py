@@ -59,9 +59,8 @@ def _verifications(
 
 
 def _row(found: Candidate, verification: Verification) -> list[float]:
-    seen = evidence(
-        verification.inliers, verification.worst, verification.spread, verification.closeness
-    )
+    covered = verification.spread * verification.overlap
+    seen = evidence(verification.inliers, verification.worst, covered, verification.closeness)
     return [verification.agreement, *seen, min(found.nearness, NO_LONGER_NEAR)]
 
 

@@ -60,9 +60,8 @@ def test_points_are_found_however_they_came():
     assert all_votes(one_by_one) == all_votes(at_once)
 
 
-def test_removed_pictures_leave_nothing_behind(monkeypatch):
-    # Keys of one length, however many points are removed.
-    monkeypatch.setattr("srpitp_fingerprint.local_index._LEAST_KEY_BITS", 14)
+def test_removed_pictures_leave_nothing_behind():
+    """Nor does the length of the keys, which hangs on how many points are there."""
     index = filed([FEATURES[0], *FEATURES, *FEATURES])
     for place in (0, *range(9, 17), 9):
         index.remove(place)

@@ -16,8 +16,8 @@ class Calibration:
     Attributes
     ----------
     verification : tuple of float
-        Of `Verification.score`: constant, log(1 + inliers), worst agreement, root of the spread,
-        closeness.
+        Of `Verification.score`: constant, log(1 + inliers), worst agreement, root of the share
+        covered, closeness.
     match : tuple of float
         Of `Match.score`: the same, then nearness.
     nearness : Tail

@@ -89,8 +89,8 @@ class LocalIndex:
     """Points of many pictures, filed by their descriptors.
 
     Takes 77 bytes a point, 25 KB a picture with 320 points, and up to 67 MB for the tables. What
-    is found depends on the pictures that are there, and by the length of the keys on how many
-    points there are, removed ones included.
+    is found depends on the pictures that are there and on nothing else: where they came from and
+    went to is forgotten.
     """
 
     def __init__(self) -> None:
@@ -98,6 +98,7 @@ class LocalIndex:
         self._first_word = Column(np.uint64)
         self._place = Column(np.int32)
         self._live = Column(np.bool_)
+        self._count = 0  # of live points
         self._tables = _no_points(_LEAST_KEY_BITS)
 
     def __len__(self) -> int:
@@ -125,10 +126,15 @@ class LocalIndex:
         self._first_word.extend(words[:, 0])
         self._live.extend(np.ones(len(words), np.bool_))
         self._place.extend(places)
-        bits = _fitting(len(self))
-        if bits == self._tables.bits:
+        self._count += len(words)
+        if _fitting(self._count) == self._tables.bits:
             _file(self._tables, words, first)
-            return
+        else:
+            self._file_anew()
+
+    def _file_anew(self) -> None:
+        """File all points under keys whose length fits the live ones."""
+        bits = _fitting(self._count)
         tables = _no_points(bits)
         _file(tables, self._words.values, 0)
         gone = np.flatnonzero(~self._live.values)
@@ -142,6 +148,9 @@ class LocalIndex:
             self._live.values[first:last] = False
             keys = _keys(self._words.values[first:last], self._tables.bits)
             np.subtract.at(self._tables.counts, keys.ravel(), 1)
+            self._count -= int(last - first)
+            if _fitting(self._count) != self._tables.bits:
+                self._file_anew()
 
     def compacted(self, places: NDArray[np.int64]) -> "LocalIndex":
         """Make an index of what is left.

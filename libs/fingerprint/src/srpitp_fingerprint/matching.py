@@ -161,9 +161,8 @@ def _match(
 
 def _score(found: Candidate, verification: Verification) -> float:
     constant, *weights, near = CALIBRATION.match
-    seen = evidence(
-        verification.inliers, verification.worst, verification.spread, verification.closeness
-    )
+    covered = verification.spread * verification.overlap
+    seen = evidence(verification.inliers, verification.worst, covered, verification.closeness)
     score = constant + sum(w * x for w, x in zip(weights, seen, strict=True))
     # A part of a picture is as far from the whole as other pictures are: farther says no more.
     score += near * min(found.nearness, NO_LONGER_NEAR)

@@ -244,10 +244,14 @@ def _closeness(off: NDArray[np.float32], transform: NDArray[np.float64]) -> floa
 
 
 def evidence(
-    inliers: int, worst: float, spread: float, closeness: float
+    inliers: int, worst: float, covered: float, closeness: float
 ) -> tuple[float, float, float, float]:
-    """Scale what a verification found, so that a sum of it tells copies from other pictures."""
-    return math.log1p(inliers), worst, math.sqrt(spread), closeness
+    """Scale what a verification found, so that a sum of it tells copies from other pictures.
+
+    `covered` is the share of the protected picture, `spread * overlap`: few points fill a small
+    overlap, as those of a watermark do that two pictures have in common.
+    """
+    return math.log1p(inliers), worst, math.sqrt(covered), closeness
 
 
 def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
@@ -280,7 +284,7 @@ def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
     off = np.hypot(*(_apply(transform, a.points[i][inside]) - there).T)
     closeness = _closeness(off, transform)
     constant, *weights = CALIBRATION.verification
-    seen = evidence(inliers, worst, spread, closeness)
+    seen = evidence(inliers, worst, spread * overlap, closeness)
     return Verification(
         inliers,
         len(i),
