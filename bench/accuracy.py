@@ -6,7 +6,6 @@ very strangers that they are judged by, which favours them.
 """
 
 import argparse
-import csv
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from peers import PDQ_USUAL, PEERS, nearest_bits
 from photos import decoded
 from plots import plot_distances, plot_recall
+from tables import write_rows
 from trial import ALONE, Picture, Trial, kept, ready, usual_trial_options, with_views
 
 from srpitp_fingerprint import (
@@ -158,13 +158,6 @@ def _counted(method: str, kind: str, alarmed: list[bool], budget: float) -> dict
     }
 
 
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def _report(
     out: Path, copies: list[dict[str, Any]], strangers: list[dict[str, Any]], protected: int
 ) -> None:
@@ -177,10 +170,12 @@ def _report(
     for name, attacks in groups.items():
         if attacks:
             recall[name] = {m: float(np.mean([recall[a][m] for a in attacks])) for m in methods}
-    _write(out / "recall.csv", [{"attack": attack, **values} for attack, values in recall.items()])
+    write_rows(
+        out / "recall.csv", [{"attack": attack, **values} for attack, values in recall.items()]
+    )
     if alarms := _alarms(strangers, protected):
-        _write(out / "alarms.csv", alarms)
-    _write(out / "rows.csv", copies + strangers)
+        write_rows(out / "alarms.csv", alarms)
+    write_rows(out / "rows.csv", copies + strangers)
     print(f"{'attack':22}", *(f"{m:>12}" for m in methods))
     for attack, values in recall.items():
         print(f"{attack:22}", *(f"{values[m]:12.3f}" for m in methods))

@@ -6,7 +6,6 @@ web. The steps are those of a worker and of the service that checks what the wor
 
 import argparse
 import base64
-import csv
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 from extraction import pictures
+from tables import write_rows
 
 from services.fingerprint.answers import extraction_of
 from srpitp_contracts.fingerprints import Purpose
@@ -115,10 +115,7 @@ def main() -> None:
         found = {(row["size"], row["format"]): row["ms"] for row in rows if row["step"] == step}
         print(f"{step:22}", *(f"{found[column]:15.2f}" for column in columns))
     if arguments.csv:
-        with arguments.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(arguments.csv, rows)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ out of scikit-image; each is brought to 500 x 375 and to 12 megapixels and saved
 """
 
 import argparse
-import csv
 import hashlib
 import os
 import sys
@@ -26,6 +25,7 @@ import imagehash
 import numpy as np
 import pdqhash
 from PIL import Image
+from tables import write_rows
 
 from srpitp_fingerprint import elements, extract, pack, quality, quantise
 from srpitp_fingerprint.decode import decode
@@ -171,10 +171,7 @@ def main() -> int:
         turns = arguments.turns if name == "500x375" else max(3, arguments.turns // 12)
         rows += report(name, measure(photos, size, turns))
     if arguments.csv:
-        with arguments.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(arguments.csv, rows)
     return 0
 
 

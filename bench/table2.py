@@ -6,7 +6,6 @@ how many the budget allows.
 """
 
 import argparse
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from photos import Photo
 from plots import plot_table2
+from tables import write_rows
 from tags import trained
 from train_tags import the_network
 from trial import LAYOUT_SHARE, Picture, Trial, ready, usual_trial_options
@@ -269,13 +269,6 @@ def _print_alarms(kind: str, strangers: list[dict[str, Any]]) -> None:
         )
 
 
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def main() -> None:
     """Measure, and write tables and a plot."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -305,8 +298,8 @@ def main() -> None:
         table = accuracies(rows, arguments.detected)
         print(f"\nafter {number + 1} of {arguments.repetitions} repetitions", end="")
         _print(table)
-        _write(arguments.out / "table2.csv", table)
-        _write(arguments.out / "rows.csv", rows)
+        write_rows(arguments.out / "table2.csv", table)
+        write_rows(arguments.out / "rows.csv", rows)
     _print_missed(rows)
     _print_strangers(rows)
     plot_table2(table, arguments.out / "table2.png")

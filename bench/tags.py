@@ -5,7 +5,6 @@ has seen all photos.
 """
 
 import argparse
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from fig4 import measure_fig4
 from numpy.typing import NDArray
 from photos import Photo, decoded
 from plots import plot_tags
+from tables import write_rows
 from train_tags import MONTAGES, fit, samples_of, tag_of, tags_in, the_network
 from trial import kept, ready, usual_trial_options
 
@@ -218,13 +218,6 @@ def _said(by_photo: NDArray[np.float64]) -> str:
     return f"{by_photo.mean():.4f} ({low:.4f} to {high:.4f})"
 
 
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def main() -> None:
     """Measure, and write tables and plots."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -242,10 +235,10 @@ def main() -> None:
     own = [] if arguments.given_only else list(ALTERATIONS)
     judged = judged_by(head, photos[: arguments.judged], attacks, own, arguments.keep)
     rows = report(judged)
-    _write(arguments.out / "tags.csv", rows)
+    write_rows(arguments.out / "tags.csv", rows)
     plot_tags(rows, arguments.out / "tags.png")
     if arguments.detected:
-        _write(
+        write_rows(
             arguments.out / "fig4.csv",
             measure_fig4(fitted, photos, attacks, Tagger(head, the_network()), arguments),
         )
