@@ -222,5 +222,10 @@ def local_features(data: Image, *, limits: Limits = _DEFAULT_LIMITS) -> LocalFea
     ImageError, OSError
         As `extract`.
     """
-    luma, picture, _ = _opened_in_detail(data, limits)
+    content = _content(data, limits)
+    if isinstance(content, np.ndarray):
+        luma, picture, _ = _of_pixels(content, limits)
+    else:
+        decoded = decode(content, limits, DETAILED)
+        luma, picture = decoded.luma, decoded.halved()
     return features_of_luma(luma, trimmed_box(picture))
