@@ -38,7 +38,8 @@ from srpitp_matching.paper import PaperGallery
 
 __all__ = ["ALONE", "JOBS", "warm"]
 
-_K = 100
+# Workers cannot import this module: what tasks take of it are values.
+_ASKED: dict[str, Any] = {"k": 100, "max_distance": THRESHOLDS["paper"], "metric": "plain"}
 _WRITTEN_AT_ONCE = 1000
 
 
@@ -93,16 +94,12 @@ def match_kernel(spark: Any, store: Store, settings: Settings, images: int, cloc
             for part in parts:
                 for group in part._groups.values():
                     if isinstance(group.gallery, PaperGallery):
-                        _scan(group.gallery.slab, queries)
+                        search(group.gallery.slab, queries, **_ASKED)
             yield batch
 
     with clock.running():
         _expect(rows.mapInArrow(task, "id long").count(), images)
     return images * store.collection(Collection.PROTECTED).estimated_document_count()
-
-
-def _scan(slab: Slab, queries: Any) -> None:
-    search(slab, queries, k=_K, max_distance=THRESHOLDS["paper"], metric="plain")
 
 
 def describe_whole(spark: Any, store: Store, settings: Settings, images: int, clock: Clock) -> int:
@@ -168,10 +165,10 @@ def kernel_alone(store: Store, settings: Settings, images: int, clock: Clock) ->
     for start in range(0, count, 65_536):
         slab.append(random.integers(0, 256, (min(65_536, count - start), 180), np.uint8))
     queries = random.integers(0, 256, (images, 180), np.uint8)
-    _scan(slab, queries[:4])
+    search(slab, queries[:4], **_ASKED)
     with clock.running():
         for start in range(0, images, 1024):
-            _scan(slab, queries[start : start + 1024])
+            search(slab, queries[start : start + 1024], **_ASKED)
     return images * count
 
 
