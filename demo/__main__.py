@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -25,15 +26,42 @@ _MARK = ".made-by-the-demo"
 _WIDTH_OF_THE_TABLE = 160
 
 
-def main() -> int:
-    """Run the demo and return the exit status."""
+class Interruption:
+    """Ctrl-C, noted at once and raised between two steps.
+
+    Raised by the signal's handler it would come up wherever the program is, and a library that
+    makes an error of its own of it, or a child process that was started but not yet written
+    down, would be left behind. And a second Ctrl-C cannot break off the ending.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def ask(self, _signal: int, _frame: FrameType | None) -> None:
+        """Take a signal."""
+        self._asked = True
+
+    def check(self) -> None:
+        """Raise `KeyboardInterrupt` when a signal came."""
+        if self._asked:
+            raise KeyboardInterrupt
+
+
+def main(check: Callable[[], None] = lambda: None) -> int:
+    """Run the demo and return the exit status.
+
+    Parameters
+    ----------
+    check
+        Called between steps and while waiting; raises `KeyboardInterrupt` to end it all.
+    """
     options = _parse()
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH_OF_THE_TABLE
     try:
         folder = _emptied(options.out)
-        findings = run(folder, console, separate=options.separate)
+        findings = run(folder, console, separate=options.separate, check=check)
     except KeyboardInterrupt:
         console.print("ended before its time")
         return 130
@@ -52,7 +80,13 @@ def main() -> int:
     return 1 if findings.complaints else 0
 
 
-def run(folder: Path, console: Console, *, separate: bool = False) -> Findings:
+def run(
+    folder: Path,
+    console: Console,
+    *,
+    separate: bool = False,
+    check: Callable[[], None] = lambda: None,
+) -> Findings:
     """Start everything, go the journey, end everything, and write down what was found."""
     began = time.monotonic()
 
@@ -64,7 +98,7 @@ def run(folder: Path, console: Console, *, separate: bool = False) -> Findings:
 
     form = "five processes" if separate else "one process"
     console.print(f"Starting MongoDB and the services ({form}) ...")
-    with staged(folder, separate=separate, report=show) as stage:
+    with staged(folder, separate=separate, report=show, check=check) as stage:
         try:
             stage.journey.run()
             findings = Findings.of(stage, form)
@@ -86,13 +120,6 @@ def _emptied(folder: Path) -> Path:
     return folder.absolute()
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    # Ending everything takes a moment; a second Ctrl-C must not leave half of it running.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m demo", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="emptied first")
@@ -101,6 +128,7 @@ def _parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(main())
+    interruption = Interruption()
+    signal.signal(signal.SIGINT, interruption.ask)
+    signal.signal(signal.SIGTERM, interruption.ask)
+    sys.exit(main(interruption.check))

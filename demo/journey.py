@@ -71,7 +71,7 @@ class Journey:
     report
         Told of each step when it is done.
     check
-        Called while waiting; raises when there is nothing to wait for any more.
+        Called between steps and while waiting; raises when there is nothing to go on for.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class Journey:
         self._receiver = receiver
         self._originals = originals
         self._report = report
+        self._check = check
         self._patience = Patience(check)
         self._clients = ExitStack()
         self._admin = self._client(admin_key)
@@ -237,6 +238,7 @@ class Journey:
 
     @contextmanager
     def _step(self, numbers: str, text: str) -> Iterator[Callable[[str], None]]:
+        self._check()
         began, found = time.monotonic(), [""]
         yield lambda said: found.append(said)
         self.steps.append(Step(numbers, text, found[-1], time.monotonic() - began))

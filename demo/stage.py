@@ -36,6 +36,7 @@ def staged(
     separate: bool = False,
     settings: Mapping[str, str] | None = None,
     report: Callable[[Step], None] = lambda _: None,
+    check: Callable[[], None] = lambda: None,
 ) -> Iterator[Stage]:
     """Run everything that takes part for as long as the block lasts.
 
@@ -49,10 +50,13 @@ def staged(
         Environment variables for the services.
     report
         Told of each step of the journey when it is done.
+    check
+        Called between steps and while waiting; raises when all is to end.
     """
     originals = {photo.key: photo.read() for photo in ALL}
     website, receiver = Website(originals), Receiver()
-    system = System(folder, separate=separate, settings={**_SETTINGS, **(settings or {})})
+    settings = {**_SETTINGS, **(settings or {})}
+    system = System(folder, separate=separate, settings=settings, check=check)
     with website.running(), receiver.running(), system.running():
         journey = Journey(
             system.urls,

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,12 +36,20 @@ class System:
         Five processes instead of one.
     settings
         Environment variables beside those that are needed to run at all.
+    check
+        Called while waiting; raises when all is to end.
     """
 
     def __init__(
-        self, folder: Path, *, separate: bool = False, settings: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        separate: bool = False,
+        settings: Mapping[str, str] | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder = folder
+        self._also_check = check
         self.admin_key = new_secret()
         self.mongodb_uri = ""
         self._modules: dict[str, list[str]]
@@ -97,7 +105,8 @@ class System:
         self._wait_until_ready(name)
 
     def check(self) -> None:
-        """Raise `SystemFailedError` when a process ended by itself."""
+        """Raise `SystemFailedError` when a process ended by itself, or what was given raises."""
+        self._also_check()
         for name, process in list(self._processes.items()):
             if process.poll() is not None:
                 raise SystemFailedError(
