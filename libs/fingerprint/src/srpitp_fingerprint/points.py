@@ -11,8 +11,6 @@ from .search import load_backend
 
 __all__ = ["Neighbours", "kernel", "neighbours"]
 
-_SIGNS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1) * np.float32(2) - 1
-
 
 class Neighbours(NamedTuple):
     """For each descriptor of one picture, those of another that are most alike.
@@ -43,10 +41,6 @@ def kernel() -> ModuleType | None:
     return _points_kernel
 
 
-def _signs(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return _SIGNS_OF_BYTE.take(descriptors, axis=0).reshape(len(descriptors), -1)
-
-
 def _words(descriptors: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(descriptors).view(np.uint64)
 
@@ -74,11 +68,12 @@ def neighbours(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Neighbours:
 
 def _neighbours(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Neighbours:
     """Do as `neighbours` does, in numpy."""
-    bits, every = 8 * a.shape[1], np.arange(len(a))
-    alike = _signs(a) @ _signs(b).T  # bits that agree less those that differ: exact in float32
-    best = alike.argmax(axis=1)
-    most = alike[every, best]
-    mutual = np.ascontiguousarray(alike.T).argmax(axis=1)[best] == every
-    alike[every, best] = -bits - 2
-    nearest, second = (bits - np.stack([most, alike.max(axis=1)])).astype(np.int64) // 2
-    return Neighbours(best, nearest, second, mutual)
+    apart = np.zeros((len(a), len(b)), np.uint16)
+    for one, other in zip(_words(a).T[..., None], _words(b).T, strict=True):
+        apart += np.bitwise_count(one ^ other)
+    every = np.arange(len(a))
+    best = apart.argmin(axis=1)
+    mutual = apart.argmin(axis=0)[best] == every
+    nearest = apart[every, best].astype(np.int64)
+    apart[every, best] = 8 * a.shape[1] + 1
+    return Neighbours(best, nearest, apart.min(axis=1).astype(np.int64), mutual)

@@ -122,12 +122,14 @@ def _scan(
         ):
             differs = blocks[:, :, 0] ^ high
             differs |= blocks[:, :, 1] ^ low
-            quarters = 4 * _bits(differs)
-            if weighted:
-                quarters += _bits(weak & ~differs)
-            quarters = quarters.ravel()[: len(here)]
+            quarters = 4 * _bits(differs).ravel()[: len(here)]
+            # The decision distance is never below the plain one.
             near = np.flatnonzero((quarters < found[-1]) & here)
-            merged = np.concatenate([found, quarters[near]])
+            quarters = quarters[near]
+            if weighted:
+                agreeing = weak[:, 0] & ~differs[near // BLOCK, :, near % BLOCK]
+                quarters += np.bitwise_count(agreeing).sum(axis=1, dtype=np.uint16)
+            merged = np.concatenate([found, quarters])
             order = merged.argsort(kind="stable")[: len(found)]
             places[:] = np.concatenate([places, first + start * BLOCK + near])[order]
             found[:] = merged[order]
