@@ -57,6 +57,17 @@ class Silent(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
+def following() -> Iterator[subprocess.Popen[str]]:
+    """Follow the alerts in a process of its own, which is ended in any case."""
+    command = [str(Path(sys.executable).with_name("srpitp")), "alerts", "--follow"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
 def website(folder: Path) -> Iterator[str]:
     handler = functools.partial(Silent, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -169,20 +180,16 @@ def test_from_the_first_photo_to_the_alert(srpitp: Run, tmp_path: Path, data_dir
 
     wait_for(lambda: len(objects(srpitp("alerts", "--json"))) == 4)
     assert f"{address}same.jpg" in srpitp("alerts").stdout
-    following = subprocess.Popen(  # noqa: S603
-        [Path(sys.executable).with_name("srpitp"), "alerts", "--follow"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert following.stdout is not None
-    lines = [following.stdout.readline() for _ in range(4)]
-    assert f"1.jpg: {address}same.jpg on {address}" in lines[0]  # the oldest first
-    assert f"2.jpg: {address}like.jpg on {address}" in lines[1]
-    events = [line.split()[2] for line in lines if "like.jpg" in line]
-    assert sorted(events) == ["match.confirmed", "match.confirmed", "match.withdrawn"]
-    following.send_signal(signal.SIGINT)
-    rest, _ = following.communicate(timeout=30)
-    assert (rest, following.returncode) == ("", 0)
+    with following() as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(4)]
+        assert f"1.jpg: {address}same.jpg on {address}" in lines[0]  # the oldest first
+        assert f"2.jpg: {address}like.jpg on {address}" in lines[1]
+        events = [line.split()[2] for line in lines if "like.jpg" in line]
+        assert sorted(events) == ["match.confirmed", "match.confirmed", "match.withdrawn"]
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+        assert (rest, process.returncode) == ("", 0)
 
 
 def test_review_without_being_asked(srpitp: Run, tmp_path: Path) -> None:
