@@ -73,15 +73,11 @@ def paper_candidates(
         max_distance=threshold,
         metric="plain",
     )
-    each = zip(views, distances.tolist(), places.tolist(), strict=True)
-    return [
-        [
-            _candidate(view.name, distance, place)
-            for distance, place in zip(near, at, strict=True)
-            if place >= 0
-        ]
-        for view, near, at in each
-    ]
+    found: list[list[Candidate]] = [[] for _ in views]
+    for number, rank in np.argwhere(places >= 0).tolist():  # few, of many places that are none
+        distance, place = float(distances[number, rank]), int(places[number, rank])
+        found[number].append(_candidate(views[number].name, distance, place))
+    return found
 
 
 def _candidate(view: str, distance: float, place: int) -> Candidate:

@@ -231,8 +231,9 @@ def look_through(
                 if wanted is None or not of_all.by_tags or not tags.isdisjoint(wanted)
             ]
             here = group.look([asked[number][0] for number in meeting], rules)
+            images, views = len(group.gallery), group.gallery.views
             for number, found in zip(meeting, here, strict=True):
-                gathered[number].add(group, found)
+                gathered[number].add(images, views, [(group.ids[of.place], of) for of in found])
     return [of.looked(picture, rules) for of, (picture, _) in zip(gathered, asked, strict=True)]
 
 
@@ -244,10 +245,10 @@ class _Gathered:
     images: int = 0
     views: int = 0
 
-    def add(self, group: _Group, found: Sequence[Candidate]) -> None:
-        self.found += [(group.ids[one.place], one) for one in found]
-        self.images += len(group.gallery)
-        self.views += group.gallery.views
+    def add(self, images: int, views: int, found: Sequence[tuple[str, Candidate]]) -> None:
+        self.found += found
+        self.images += images
+        self.views += views
 
     def looked(self, picture: Description, rules: Rules) -> Looked:
         # Places in the order of the ids: of equally near ones, those that are looked at closely
