@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from spark.jobs import Task, collected, main
-from spark.matching import match_images
+from spark.matching import match_batches
 from spark.outcome import Outcome
 from spark.ranges import cut, packed
 from spark.reading import Piece, pieces
@@ -80,8 +80,8 @@ def task_of(sweep: Sweep) -> Task:
 
     def task(piece: Piece) -> Iterator[Outcome]:
         with open_store(sweep.address) as store:
-            for some in in_some(piece.documents(store), sweep.settings.spark_batch_images):
-                yield match_images(some, open_protected(store, sweep), store, sweep)
+            batches = in_some(piece.documents(store), sweep.settings.spark_batch_images)
+            yield from match_batches(batches, lambda: open_protected(store, sweep), store, sweep)
 
     return task
 

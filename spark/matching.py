@@ -6,9 +6,10 @@ of that is in ``srpitp_matching``.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from spark.ahead import ahead
 from spark.outcome import Outcome, fault
 from spark.shards import Protected
 from spark.store import Document, Store
@@ -18,9 +19,8 @@ from srpitp_contracts.runs import ImageFault, RunCounts
 from srpitp_fingerprint import Description, LocalFeatures
 from srpitp_matching import (
     DetectedFacts,
-    Judged,
     Looked,
-    ProtectedFacts,
+    Rules,
     description_of,
     features_of,
     judge,
@@ -28,7 +28,7 @@ from srpitp_matching import (
     match_of,
 )
 
-__all__ = ["match_images"]
+__all__ = ["match_batches"]
 
 
 class _Detected(NamedTuple):
@@ -38,25 +38,64 @@ class _Detected(NamedTuple):
     picture: Description
 
 
-def match_images(
-    documents: Sequence[Document], protected: Protected, store: Store, sweep: Sweep
-) -> Outcome:
+class _Read(NamedTuple):
+    """A batch of detected images, and those of it that cannot be read."""
+
+    images: list[_Detected]
+    faults: list[ImageFault]
+
+
+class _Compared(NamedTuple):
+    """A batch that was compared: for each of its images what came of it, by which rules."""
+
+    batch: _Read
+    looked: list[Looked]
+    rules: Rules
+
+
+def match_batches(
+    batches: Iterable[Sequence[Document]],
+    protected: Callable[[], Protected],
+    store: Store,
+    sweep: Sweep,
+) -> Iterator[Outcome]:
     """Match detected images, and write what was found; again it comes to the same.
+
+    While a batch is compared, the next one is read and the one before is decided and written.
 
     Parameters
     ----------
-    documents
+    batches
         Of ``detected``, with `srpitp_matching.DETECTED_FIELDS` at least.
-    protected, store, sweep
+    protected
+        Opens the protected images, once there is a batch.
+    store, sweep
+
+    Yields
+    ------
+    Outcome
+        Of a batch, once all of it is written.
     """
-    images, faults = _read(documents, store, sweep)
-    asked = [(image.picture, None if sweep.all_tags else image.facts.tags) for image in images]
+    read = (_read(documents, store, sweep) for documents in batches)
+    compared = (_compared(batch, protected(), sweep) for batch in ahead(read))
+    for batch in ahead(compared):
+        yield _noted(batch, store, sweep)
+
+
+def _compared(batch: _Read, protected: Protected, sweep: Sweep) -> _Compared:
+    asked = [(one.picture, None if sweep.all_tags else one.facts.tags) for one in batch.images]
     looked = look_through(protected.parts, asked, protected.rules)
-    matches, lost = _decide(images, looked, protected, store, sweep)
+    return _Compared(batch, looked, protected.rules)
+
+
+def _noted(compared: _Compared, store: Store, sweep: Sweep) -> Outcome:
+    """Decide, and write what was found."""
+    (images, faults), looked, _ = compared
+    matches, lost = _decide(compared, store, sweep)
     new = store.add_matches(matches)
     _note_compared([image.facts for image in images], matches, store, sweep)
     counts = RunCounts(
-        images=len(documents),
+        images=len(images) + len(faults),
         pairs=sum(of.pairs for of in looked),
         candidates=sum(len(of.wanted) for of in looked),
         matches=len(matches),
@@ -67,9 +106,7 @@ def match_images(
     return Outcome(counts=counts, faults=faults)
 
 
-def _read(
-    documents: Sequence[Document], store: Store, sweep: Sweep
-) -> tuple[list[_Detected], list[ImageFault]]:
+def _read(documents: Sequence[Document], store: Store, sweep: Sweep) -> _Read:
     settings = sweep.settings
     described = settings.matching_mode is not MatchingMode.PAPER
     packed = store.descriptions(of["_id"] for of in documents) if described else {}
@@ -83,21 +120,15 @@ def _read(
             images.append(_Detected(DetectedFacts.of(document), picture))
         except (KeyError, TypeError, ValueError) as error:
             faults.append(fault(id_, error))
-    return images, faults
+    return _Read(images, faults)
 
 
-def _decide(
-    images: Sequence[_Detected],
-    looked: Sequence[Looked],
-    protected: Protected,
-    store: Store,
-    sweep: Sweep,
-) -> tuple[list[Match], int]:
+def _decide(compared: _Compared, store: Store, sweep: Sweep) -> tuple[list[Match], int]:
     """Judge what was found; return the matches, and how many of them tags would have hidden."""
+    (images, _), looked, rules = compared
     features = _features({id_ for of in looked for id_ in of.wanted}, store)
     judged = [
-        judge(image.picture, of, features, protected.rules)
-        for image, of in zip(images, looked, strict=True)
+        judge(image.picture, of, features, rules) for image, of in zip(images, looked, strict=True)
     ]
     facts = store.protected_facts((one.protected_id for of in judged for one in of), sweep.moment)
     pairs = [
@@ -106,19 +137,9 @@ def _decide(
         for one in of
         if one.protected_id in facts  # else it was deleted since
     ]
-    matches = [_match(*pair, protected, sweep) for pair in pairs]
+    matches = [match_of(one, it, of, rules, sweep.moment) for of, it, one in pairs]
     apart = sum(set(of.tags).isdisjoint(it.tags) for of, it, _ in pairs)
     return matches, apart if sweep.by_tags else 0
-
-
-def _match(
-    detected: DetectedFacts,
-    found: ProtectedFacts,
-    judged: Judged,
-    protected: Protected,
-    sweep: Sweep,
-) -> Match:
-    return match_of(judged, found, detected, protected.rules, sweep.moment)
 
 
 def _features(wanted: Collection[str], store: Store) -> dict[str, LocalFeatures | None]:

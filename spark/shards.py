@@ -18,6 +18,7 @@ from typing import NamedTuple
 import bson
 
 from spark import mapped
+from spark.ahead import ahead
 from spark.ranges import Range
 from spark.store import Document, Store, in_force
 from spark.sweep import Sweep
@@ -72,7 +73,8 @@ def build(store: Store, parts: Sequence[Range], sweep: Sweep) -> Pictures:
     pictures = Pictures(sweep.settings.matching_mode, points_limit=limit, by_tags=sweep.by_tags)
     condition = in_force(sweep.moment)
     for part in parts:
-        for raw in store.raw_batches(Collection.PROTECTED, part, condition, DESCRIBED_FIELDS):
+        raws = store.raw_batches(Collection.PROTECTED, part, condition, DESCRIBED_FIELDS)
+        for raw in ahead(raws):
             if pictures.has_points:
                 _add(pictures, bson.decode_all(raw), store, sweep)
             else:

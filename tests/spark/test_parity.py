@@ -12,7 +12,7 @@ from services.matcher.search.matching import Matching
 from services.matcher.search.store import ImageStore
 from services.matcher.settings import Settings as MatcherSettings
 from spark import match_job
-from spark.matching import match_images
+from spark.matching import match_batches
 from spark.settings import Settings
 from spark.shards import Protected, build
 from spark.store import Document, Store
@@ -80,7 +80,7 @@ def by_job(store: Store, run_id: str, options: Settings) -> None:
     parts = tuple(build(store, shard, sweep) for shard in sweep.shards)
     rules = options.budgets.rules(sum(map(len, parts)), sum(part.views for part in parts))
     documents = list(store.collection(Collection.DETECTED).find())
-    match_images(documents, Protected(parts, rules), store, sweep)
+    list(match_batches([documents], lambda: Protected(parts, rules), store, sweep))
 
 
 def said(document: Document) -> Document:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 
 from spark import jobs, mapped, session
+from spark.ahead import ahead
 from spark.outcome import Outcome, gathered
 from spark.ranges import Range, cut, packed
 from spark.reporting import Report, SupersededError
@@ -121,6 +123,35 @@ def test_what_earlier_runs_left_is_deleted_some_day(tmp_path: Path) -> None:
     forget_old(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
     forget_old(tmp_path / "nowhere")
+
+
+def test_one_is_worked_on_while_the_next_is_made() -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    def made() -> Iterator[int]:
+        for number in range(5):
+            if number % 2:
+                both.wait()
+            yield number
+
+    come = []
+    for number in ahead(made()):
+        come.append(number)
+        if number % 2 == 0 and number < 4:
+            both.wait()
+    assert come == list(range(5))
+    assert list(ahead([])) == []
+
+
+def test_what_fails_ahead_fails_in_its_turn() -> None:
+    def made() -> Iterator[int]:
+        yield 1
+        raise LookupError("of the second")
+
+    coming = ahead(made())
+    assert next(coming) == 1
+    with pytest.raises(LookupError, match="of the second"):
+        next(coming)
 
 
 def test_outcomes_add_up_and_name_some_faults() -> None:
