@@ -13,6 +13,7 @@ from spark_world import fill, fill_photos, fill_states
 __all__ = ["PLANS", "Plan", "World"]
 
 _JOBS = Path(__file__).with_name("spark_jobs.py")
+_SOME_SECONDS = 10_000  # images of a task that compares each with a million
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,20 @@ def fig6(world: World) -> list[Plan]:
     ]
 
 
+def _against_all(master: str, images: int, database: str) -> Plan:
+    """Match images against a million, in tasks of some seconds as a run should have them."""
+    return Plan("match", master, images, database, task_images=_SOME_SECONDS)
+
+
 def large(world: World) -> list[Plan]:
     """Match 100,000 images against a million: a quarter and a half of them too."""
     half, database = world.detected // 2, world.large()
     return [
         Plan("kernel", "none", half, database),
         *(Plan("kernel", f"local[{cores}]", half, database) for cores in (1, 2)),
-        Plan("match", "local[2]", half // 2, database),
-        *(Plan("match", f"local[{cores}]", half, database) for cores in (1, 2)),
-        *(Plan("match", f"local[{cores}]", 2 * half, database) for cores in (1, 2)),
+        _against_all("local[2]", half // 2, database),
+        *(_against_all(f"local[{cores}]", half, database) for cores in (1, 2)),
+        *(_against_all(f"local[{cores}]", 2 * half, database) for cores in (1, 2)),
     ]
 
 
@@ -104,7 +110,7 @@ def cluster(world: World) -> list[Plan]:
     """Match a quarter of them on one executor and half on two, each a process with one core."""
     quarter, database = world.detected // 4, world.large()
     return [
-        Plan("match", f"local-cluster[{executors},1,1024]", images, database)
+        _against_all(f"local-cluster[{executors},1,1024]", images, database)
         for executors, images in ((1, quarter), (2, quarter), (2, 2 * quarter))
     ]
 
