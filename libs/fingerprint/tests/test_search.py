@@ -154,6 +154,38 @@ def test_what_is_too_far_away_is_left_out_early_and_nothing_else(metric, k, max_
     np.testing.assert_array_equal(found[1], expected[1])
 
 
+@pytest.mark.usefixtures("always_threads")
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.integers(0, 9),
+    records=st.sampled_from([1, 255, 256, 257, 700, 1100]),
+    max_distance=st.floats(0, 1),
+    k=st.sampled_from([1, 2, 30]),
+    metric=st.sampled_from(["plain", "decision"]),
+    threads=st.integers(1, 2),
+)
+def test_one_query_alone_leaves_blocks_early_and_misses_nothing(
+    seed, records, max_distance, k, metric, threads
+):
+    random = np.random.default_rng(seed)
+    query = random.integers(0, 4, 720, dtype=np.uint8)
+    # Some differ from the query only at the beginning, others only at the end.
+    begin, end = np.sort(random.integers(0, 721, (2, records, 1)), axis=0)
+    places = np.arange(720)
+    changed = (begin <= places) & (places < end) & (random.random((records, 720)) < 0.9)
+    symbols = np.where(changed, (query + random.integers(1, 4, changed.shape)) % 4, query)
+    rows, asked = pack(symbols.astype(np.uint8)), pack(query[None])
+    slab = Slab.of(rows)
+    slab.remove(random.integers(0, records, records // 3))
+    distances = np.array([[MEASURES[metric](asked[0].tobytes(), row.tobytes()) for row in rows]])
+    expected = by_hand(distances, slab.live, k, max_distance)
+    options = {"k": k, "max_distance": max_distance, "metric": metric, "threads": threads}
+    for backend in BACKENDS:
+        found = search(slab, asked, backend=backend, **options)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_ties_go_to_the_smaller_index_across_blocks(fingerprints, backend):
     one = np.frombuffer(fingerprints[0], np.uint8)

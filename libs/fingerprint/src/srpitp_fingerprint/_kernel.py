@@ -33,7 +33,8 @@ from .symbols import SYMBOLS
 __all__ = ["scan"]
 
 _CHUNK = 8  # blocks that all queries are compared with in turn: they stay in the cache
-_AHEAD = 32  # words that one query alone lets memory begin to read ahead
+_QUARTERS_A_WORD = 38  # in which the nearest of 256 unrelated photos hardly ever differs more
+_STEP = 2  # words after which one query alone looks again whether it can leave a block
 _MANY = 64  # queries from which on it pays to turn blocks
 _GROUP = 128  # queries whose sums stay in the cache
 
@@ -103,7 +104,7 @@ class _Emitter:
         self.builder.call(function, [address, to_read, near, data])
 
 
-def _comparing(lanes: int, tile: int, weighted: bool) -> Any:
+def _comparing(lanes: int, tile: int, *, weighted: bool = False, adding: bool = False) -> Any:
     """Make a function for `scan` that compares records of one block with some queries.
 
     Parameters
@@ -114,17 +115,20 @@ def _comparing(lanes: int, tile: int, weighted: bool) -> Any:
         Vectors of 32 records at a time. A sum for each, and each lane, stays in a register.
     weighted : bool
         Whether to count quarters of a symbol by the decision distance, rather than symbols.
+    adding : bool
+        Whether to add to the counts that there are, rather than to begin at 0.
 
     Returns
     -------
     function
-        Of `planes`, the number of a block, that of the first vector; `queries`, the number of the
-        first of them; `counts`, and the row from which on it is filled.
+        Of `planes`, the number of a block, that of the first vector; the words from which on and up
+        to which it compares; `queries`, the number of the first of them; `counts`, and the row from
+        which on it is filled.
     """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         emitter = _Emitter(builder)
-        _, block, vector, _, query, _, row = arguments
+        _, block, vector, begin, end, _, query, _, row = arguments
 
         def items(number: int, item: Any) -> Any:
             array = cgutils.create_struct_proxy(signature.args[number])
@@ -137,20 +141,26 @@ def _comparing(lanes: int, tile: int, weighted: bool) -> Any:
                 total = builder.add(total, builder.mul(value, ir.Constant(_PLACE, step)))
             return total
 
-        planes, queries, counts = items(0, _BITS), items(3, ir.IntType(32)), items(5, _COUNTS)
+        planes, queries, counts = items(0, _BITS), items(5, ir.IntType(32)), items(7, _COUNTS)
         sums = [[cgutils.alloca_once(builder, _COUNTS) for _ in range(tile)] for _ in range(lanes)]
-        for one in itertools.chain(*sums):
-            builder.store(ir.Constant(_COUNTS, [0] * _LANES), one)
-        with cgutils.for_range(builder, ir.Constant(_PLACE, WORDS)) as words:
-            here = (block, WORDS * 2 * _VECTORS), (words.index, 2 * _VECTORS), (vector, 1)
+        targets = [
+            place((row, _VECTORS), (vector, 1), further=lane * _VECTORS + k)
+            for lane in range(lanes)
+            for k in range(tile)
+        ]
+        for one, target in zip(itertools.chain(*sums), targets, strict=True):
+            none = ir.Constant(_COUNTS, [0] * _LANES)
+            builder.store(emitter.load(counts, target) if adding else none, one)
+        with cgutils.for_range_slice(builder, begin, end, ir.Constant(_PLACE, 1)) as (word, _):
+            here = (block, WORDS * 2 * _VECTORS), (word, 2 * _VECTORS), (vector, 1)
             high = [emitter.load(planes, place(*here, further=k)) for k in range(tile)]
             low = [emitter.load(planes, place(*here, further=k + _VECTORS)) for k in range(tile)]
             if tile > 1:
-                ahead = 2 * _VECTORS * (WORDS if lanes > 1 else _AHEAD)
+                # Of the next block, which is likely to be left at the same word.
                 for k in itertools.chain(range(tile), range(_VECTORS, _VECTORS + tile)):
-                    emitter.fetch(planes, place(*here, further=k + ahead))
+                    emitter.fetch(planes, place(*here, further=k + WORDS * 2 * _VECTORS))
             for lane in range(lanes):
-                there = (query, WORDS * 3), (words.index, 3)
+                there = (query, WORDS * 3), (word, 3)
                 three = [
                     emitter.everywhere(queries, place(*there, further=lane * WORDS * 3 + k))
                     for k in range(3 if weighted else 2)
@@ -163,10 +173,8 @@ def _comparing(lanes: int, tile: int, weighted: bool) -> Any:
                         else emitter.count_bits(differing)
                     )
                     builder.store(builder.add(builder.load(total), more), total)
-        for lane in range(lanes):
-            for k, total in enumerate(sums[lane]):
-                target = place((row, _VECTORS), (vector, 1), further=lane * _VECTORS + k)
-                emitter.store(builder.load(total), counts, target)
+        for one, target in zip(itertools.chain(*sums), targets, strict=True):
+            emitter.store(builder.load(one), counts, target)
         return context.get_dummy_value()
 
     @intrinsic
@@ -175,18 +183,21 @@ def _comparing(lanes: int, tile: int, weighted: bool) -> Any:
         planes: Any,
         block: Any,
         vector: Any,
+        begin: Any,
+        end: Any,
         queries: Any,
         query: Any,
         counts: Any,
         row: Any,
     ) -> Any:
-        return types.void(planes, block, vector, queries, query, counts, row), emit
+        void = types.void(planes, block, vector, begin, end, queries, query, counts, row)
+        return void, emit
 
     return compare
 
 
-_differing_of_four = _comparing(lanes=4, tile=4, weighted=False)
-_differing_of_one = _comparing(lanes=1, tile=_VECTORS, weighted=False)
+_differing_of_four = _comparing(lanes=4, tile=4)
+_more_of_one = _comparing(lanes=1, tile=_VECTORS, adding=True)
 _quarters = _comparing(lanes=1, tile=1, weighted=True)
 
 
@@ -196,6 +207,31 @@ def _least(counts: _Counts, row: int, start: int, stop: int) -> Any:
     for place in range(start + 1, stop):
         least = min(least, counts[row, place])
     return least
+
+
+@njit(nogil=True, error_model="numpy")
+def _differing_of_one(
+    planes: NDArray[np.uint16],
+    block: int,
+    queries: NDArray[np.uint32],
+    query: int,
+    worst: int,
+    counts: _Counts,
+) -> None:
+    """Count in `counts[0]` what the records of a block differ in from one query.
+
+    The block is left as soon as none can be nearer than `worst` any more. One query alone waits for
+    memory: what it leaves need not be read. Beside others it does not pay, as the cache has it all.
+    """
+    counts[0] = 0
+    begin, end = 0, WORDS
+    if len(queries) == 1:
+        end = max(1, min(worst // _QUARTERS_A_WORD, WORDS))
+    while begin < end:
+        _more_of_one(planes, block, 0, begin, end, queries, query, counts, 0)
+        begin = end
+        if end < WORDS and 4 * _least(counts, 0, 0, BLOCK) < worst:
+            end = min(end + _STEP, WORDS)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -242,10 +278,10 @@ def _scan_few(
             lanes = 4 if query < in_fours else 1
             for block in range(start, stop):
                 if lanes == 4:
-                    _differing_of_four(planes, block, 0, queries, query, counts, 0)
-                    _differing_of_four(planes, block, 4, queries, query, counts, 0)
+                    _differing_of_four(planes, block, 0, 0, WORDS, queries, query, counts, 0)
+                    _differing_of_four(planes, block, 4, 0, WORDS, queries, query, counts, 0)
                 else:
-                    _differing_of_one(planes, block, 0, queries, query, counts, 0)
+                    _differing_of_one(planes, block, queries, query, best[query, last], counts)
                 for lane in range(lanes):
                     # The decision distance is never below the plain one.
                     if 4 * _least(counts, lane, 0, BLOCK) >= best[query + lane, last]:
@@ -256,7 +292,8 @@ def _scan_few(
                             continue
                         here = counts[lane, at : at + _LANES]
                         if weighted:
-                            _quarters(planes, block, vector, queries, query + lane, counts, lane)
+                            one = query + lane
+                            _quarters(planes, block, vector, 0, WORDS, queries, one, counts, lane)
                         else:
                             here *= np.uint16(4)
                         found = best[query + lane], indices[query + lane]
@@ -335,7 +372,7 @@ def _scan_many(
                     which, vector = block + number // _VECTORS, number % _VECTORS
                     here = counts[0, vector * _LANES : (vector + 1) * _LANES]
                     if weighted:
-                        _quarters(planes, which, vector, queries, query, counts, 0)
+                        _quarters(planes, which, vector, 0, WORDS, queries, query, counts, 0)
                     else:
                         read(halves, number, here)
                         for at in range(_LANES):
