@@ -23,12 +23,13 @@ from srpitp_fingerprint import (
     verify,
 )
 from srpitp_fingerprint.candidates import chosen, parts, shown_by
-from srpitp_fingerprint.matching import LEAST_AGREEMENT, NO_LONGER_NEAR
+from srpitp_fingerprint.matching import NO_LONGER_NEAR
 from srpitp_fingerprint.verification import evidence
 
 _ALL = Steps(tight=-1.0, bar=np.inf)  # verify every candidate, accept none
 _COMPARISONS = 6 * 2 * 2 * 2  # K6, Q2, as it is and mirrored, positive and negative
 _COMPARISONS_ALONE = 10 * 2 * 8 * 2  # K10, Q2, all orientations, positive and negative
+_NEARLY = 0.35  # agreement of strangers that count: too few reach `LEAST_AGREEMENT` to fit a tail
 _OFTEN = 0.03  # of the strangers: where the rates of both are compared
 _PULL = 1.0
 
@@ -59,9 +60,8 @@ def _verifications(
 
 
 def _row(found: Candidate, verification: Verification) -> list[float]:
-    covered = verification.spread * verification.overlap
-    seen = evidence(verification.inliers, verification.worst, covered, verification.closeness)
-    return [verification.agreement, *seen, min(found.nearness, NO_LONGER_NEAR)]
+    near = min(found.nearness, NO_LONGER_NEAR)
+    return [verification.agreement, *evidence(verification), near]
 
 
 def _verified(
@@ -102,10 +102,10 @@ def _growth(nearest: list[float], alone: list[float]) -> float:
 
 
 def _best_scores(strange: NDArray[np.float64], weights: list[float], count: int) -> list[float]:
-    """Give the highest score of each stranger that would count."""
+    """Give the highest score of each stranger, of those that would nearly count."""
     best = np.full(count, -np.inf)
     scores = weights[0] + strange[:, 3:] @ weights[1:]
-    alike = strange[:, 2] >= LEAST_AGREEMENT
+    alike = strange[:, 2] >= _NEARLY
     np.maximum.at(best, strange[alike, 0].astype(np.int64), scores[alike])
     return best.tolist()
 
@@ -153,13 +153,16 @@ def main() -> None:
     x = np.concatenate([true[:, 3:], strange[:, 3:]])
     y = np.arange(len(x)) < len(true)
     weights = _logistic(x, y)
-    near = Tail.fit([-one for one in nearest], arguments.protected, _COMPARISONS)
     scores = _best_scores(strange, weights, len(outside))
+    # Windows are strangers to train on, but nothing that a crawler meets: other photos, and
+    # layouts, are more like what is protected.
+    met = [number for number, (picture, _) in enumerate(outside) if picture.kind != "window"]
+    near = Tail.fit([-nearest[k] for k in met], arguments.protected, _COMPARISONS)
     fitted = {
         "verification": _logistic(x[:, :-1], y),
         "match": weights,
         "nearness": replace(near, growth=_growth(nearest, alone)),
-        "score": Tail.fit(scores, arguments.protected),
+        "score": Tail.fit([scores[k] for k in met], arguments.protected),
     }
     arguments.out.write_text(json.dumps(fitted, indent=1, default=_fields) + "\n")
     print(arguments.out.read_text())

@@ -178,6 +178,74 @@ def test_verification_of_strangers_is_low():
     assert found.score < 0
 
 
+def sky(seed):
+    """Draw faint clouds on a sky that grows lighter towards the ground, and a mark."""
+    clouds = np.random.default_rng(seed).normal(0, 6, (6, 8))
+    picture = cv2.resize(clouds, (320, 240), interpolation=cv2.INTER_CUBIC)
+    picture = (picture + np.linspace(60, 200, 240)[:, None]).clip(0, 255).astype(np.uint8)
+    return cv2.putText(picture, "SKY", (200, 200), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 0, 3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_skies_agree_in_their_mark_only(seed):
+    found = verify(local_features(sky(seed)), local_features(sky(seed + 1)))
+    assert found.inliers > 50
+    assert found.overlap > 0.9
+    assert found.agreement < 0.6
+    assert found.worst < 0.2
+
+
+def closeness(points):
+    """Move some points of a picture at random, and say how near they seem, on average."""
+    features = local_features(PHOTOS[3])
+    some = replace(features, **{
+        name: getattr(features, name)[:: len(features) // points][:points]
+        for name in ("points", "octaves", "angles", "descriptors")
+    })  # fmt: skip
+    found = []
+    for seed in range(40):
+        moved = some.points + np.random.default_rng(seed).normal(0, 1, some.points.shape)
+        seen = verify(some, replace(some, points=moved.astype(np.float32)))
+        found += [seen.closeness] if seen.inliers else []
+    return np.mean(found)
+
+
+def test_few_points_seem_no_nearer_than_many():
+    assert closeness(4) == pytest.approx(closeness(40), abs=0.1)
+
+
+def portrait(seed):
+    """Draw a face, and its background, of a pose that all of them have."""
+    random = np.random.default_rng(seed)
+
+    def clouds(level, spread, cell):
+        grid = random.normal(level, spread, (300 // cell, 240 // cell))
+        return cv2.resize(grid, (240, 300), interpolation=cv2.INTER_CUBIC)
+
+    def at(x, y):
+        return round(x + random.normal(0, 2)), round(y + random.normal(0, 2))
+
+    picture = clouds(150, 14, 10)
+    cv2.ellipse(picture, at(120, 150), (70, 95), 0, 0, 360, 190, -1)
+    for x in (90, 150):
+        cv2.ellipse(picture, at(x, 130), (13, 7), 0, 0, 360, 240, -1)
+        cv2.circle(picture, at(x, 130), 6, 30, -1)
+        cv2.line(picture, at(x - 18, 110), at(x + 18, 108), 50, 5)
+    cv2.line(picture, at(120, 140), at(116, 175), 120, 3)
+    cv2.ellipse(picture, at(120, 200), (26, 8), 0, 0, 360, 90, -1)
+    return (picture + clouds(0, 8, 4)).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_points_of_a_pose_are_less_distinct_than_those_of_a_copy(seed):
+    mine = local_features(portrait(seed))
+    copy = verify(local_features(cv2.GaussianBlur(portrait(seed), (0, 0), 1)), mine)
+    other = verify(local_features(portrait(seed + 1)), mine)
+    assert copy.distinctness > 0.3
+    assert 0 <= other.distinctness < copy.distinctness - 0.05
+    assert other.score < copy.score - 5
+
+
 def test_mirrored_features_are_those_of_the_mirrored_picture():
     luma, box = np.pad(photo(3), 20), Box(20 / 280, 260 / 280, 20 / 360, 1)
     upright, mirrored = features_of_both_sides(luma, box)

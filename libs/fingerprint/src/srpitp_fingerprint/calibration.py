@@ -17,7 +17,7 @@ class Calibration:
     ----------
     verification : tuple of float
         Of `Verification.score`: constant, log(1 + inliers), worst agreement, root of the share
-        covered, closeness.
+        covered, closeness, distinctness.
     match : tuple of float
         Of `Match.score`: the same, then nearness.
     nearness : Tail

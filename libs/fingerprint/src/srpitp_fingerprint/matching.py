@@ -31,8 +31,8 @@ __all__ = ["LEAST_AGREEMENT", "NO_LONGER_NEAR", "Match", "decide", "match"]
 NO_LONGER_NEAR = 0.55
 """`Match.nearness` from which on it tells nothing."""
 
-LEAST_AGREEMENT = 0.35
-"""Of pixels, for a picture to be found by its points; copies have 0.5 and more."""
+LEAST_AGREEMENT = 0.5
+"""Of pixels, for a picture to be found by its points; copies have 0.6 and more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,8 +161,7 @@ def _match(
 
 def _score(found: Candidate, verification: Verification) -> float:
     constant, *weights, near = CALIBRATION.match
-    covered = verification.spread * verification.overlap
-    seen = evidence(verification.inliers, verification.worst, covered, verification.closeness)
+    seen = evidence(verification)
     score = constant + sum(w * x for w, x in zip(weights, seen, strict=True))
     # A part of a picture is as far from the whole as other pictures are: farther says no more.
     score += near * min(found.nearness, NO_LONGER_NEAR)

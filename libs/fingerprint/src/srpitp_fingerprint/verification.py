@@ -1,7 +1,7 @@
 """Whether one picture shows another: local features matched, aligned, and pixels compared."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -23,8 +23,11 @@ _NEAR = 5.0  # pixels of the frame, for a first transform
 _NEARER, _NEAREST = 0.8 * _NEAR, 0.6 * _NEAR  # for the next, and in the end
 _AT_RANDOM = _NEAREST / math.sqrt(2)  # root mean square of how far points of a disk are off
 _FEWEST = 4
+_FITTED = 3  # points that an affine transform, of six parameters, meets exactly
 _TILE = 9
-_FLAT = 20.0  # variance of grey levels that counts as none
+_EVEN = np.full(_TILE, 1 / _TILE)
+_RAMP = _EVEN * (np.arange(_TILE) - _TILE // 2) / math.sqrt((_TILE**2 - 1) / 12)
+_FLAT = 5.0  # variance of grey levels around a plane that counts as none
 _PLAIN = 0.2  # of a textured tile, that a plain one counts: else a logo would be all of a picture
 _LEVELS = 100  # of a correlation from 0 to 1
 _WORSE = 0.25  # of the overlap, to which `Verification.worst` looks
@@ -54,7 +57,10 @@ class Verification:
         Share of the overlap that lies between the agreeing points.
     closeness : float
         How near these lie to where the transform puts them, in 0..1: 1 if exactly there, as of
-        one photo, and 0 if no nearer than by chance.
+        one photo, and 0 if no nearer than by chance. Three of them lie there in any case.
+    distinctness : float
+        How much less alike the next best points are, in 0..1: of copies about half, and little of
+        pictures that have a pose or a sky in common.
     score : float
         Log-odds, for a candidate, that they show the same picture.
     """
@@ -67,17 +73,26 @@ class Verification:
     worst: float = 0.0
     spread: float = 0.0
     closeness: float = 0.0
+    distinctness: float = 0.0
     score: float = CALIBRATION.verification[0]
 
 
 def _matches(
     a: NDArray[np.uint8], b: NDArray[np.uint8]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Match each point to the one that is most alike, if both agree and no other comes near."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Match each point to the one that is most alike, if both agree and no other comes near.
+
+    Returns
+    -------
+    i, j : int64 ndarray, shape (M,)
+        Which points of both, the most alike first.
+    distinctness : float64 ndarray, shape (M,)
+        1, less the bits in which they differ as a share of those in which the next one does.
+    """
     best, nearest, second, mutual = neighbours(a, b)
     found = np.flatnonzero(mutual & (nearest <= _FARTHEST) & (nearest <= _RATIO * second))
     found = found[np.argsort(nearest[found], kind="stable")]
-    return found, best[found]
+    return found, best[found], 1 - nearest[found] / np.maximum(second[found], 1)
 
 
 @lru_cache
@@ -158,26 +173,42 @@ def _best_transform(
     return transform, inside
 
 
+def _mean(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average over the tile around each pixel."""
+    return np.asarray(cv2.blur(x, (_TILE, _TILE)), np.float32)
+
+
+def _plane(x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Fit a plane to the tile around each pixel: its mean, its rise across, and its rise down.
+
+    Rises are in standard deviations, so that a product of two is their covariance.
+    """
+    rises = [cv2.sepFilter2D(x, -1, *of) for of in ((_RAMP, _EVEN), (_EVEN, _RAMP))]
+    return [_mean(x), *(np.asarray(rise, np.float32) for rise in rises)]
+
+
+def _product(p: list[NDArray[np.float32]], q: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.asarray(sum(one * other for one, other in zip(p, q, strict=True)), np.float32)
+
+
 def _correlation(
     a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.bool_]
 ) -> tuple[float, float]:
-    """Correlate within tiles, so that a common layout of light and dark does not count.
+    """Correlate what planes within tiles leave, so that a common layout does not count.
 
-    A tile that is plain in both tells little, and counts little.
+    Light and dark lie alike in many pictures, and any two skies rise towards the same side. A tile
+    that is plain in both tells little, and counts little.
 
     Returns
     -------
     mean, worst : float
         Of all that is shown, and what the worse part of it does not exceed.
     """
+    plane_a, plane_b = _plane(a), _plane(b)
 
-    def mean(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(cv2.blur(x, (_TILE, _TILE)), np.float32)
-
-    mean_a, mean_b = mean(a), mean(b)
-    variance_a = np.maximum(mean(a * a) - mean_a**2, 0)
-    variance_b = np.maximum(mean(b * b) - mean_b**2, 0)
-    covariance = mean(a * b) - mean_a * mean_b
+    variance_a = np.maximum(_mean(a * a) - _product(plane_a, plane_a), 0)
+    variance_b = np.maximum(_mean(b * b) - _product(plane_b, plane_b), 0)
+    covariance = _mean(a * b) - _product(plane_a, plane_b)
     texture = np.maximum(variance_a, variance_b)
     weight = np.maximum(texture / (texture + _FLAT), _PLAIN)
     local = covariance / ((np.sqrt(variance_a * variance_b) + _FLAT) * weight)
@@ -239,19 +270,21 @@ def _spread(points: NDArray[np.float32], b: LocalFeatures, overlap: float) -> fl
 
 
 def _closeness(off: NDArray[np.float32], transform: NDArray[np.float64]) -> float:
+    free = len(off) - _FITTED
+    if free <= 0:
+        return 0.0
     scale = max(1.0, math.sqrt(abs(np.linalg.det(transform[:, :2]))))
-    return max(0.0, 1 - math.sqrt(float((off**2).mean())) / (_AT_RANDOM * scale))
+    return max(0.0, 1 - math.sqrt(float((off**2).sum()) / free) / (_AT_RANDOM * scale))
 
 
-def evidence(
-    inliers: int, worst: float, covered: float, closeness: float
-) -> tuple[float, float, float, float]:
+def evidence(seen: Verification) -> tuple[float, float, float, float, float]:
     """Scale what a verification found, so that a sum of it tells copies from other pictures.
 
-    `covered` is the share of the protected picture, `spread * overlap`: few points fill a small
-    overlap, as those of a watermark do that two pictures have in common.
+    The points count by the share of the protected picture that lies between them: few points fill
+    a small overlap, as those of a watermark do that two pictures have in common.
     """
-    return math.log1p(inliers), worst, math.sqrt(covered), closeness
+    covered = math.sqrt(seen.spread * seen.overlap)
+    return math.log1p(seen.inliers), seen.worst, covered, seen.closeness, seen.distinctness
 
 
 def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
@@ -269,7 +302,7 @@ def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
     """
     if min(len(a), len(b)) < _FEWEST:
         return Verification()
-    i, j = _matches(a.descriptors, b.descriptors)
+    i, j, distinct = _matches(a.descriptors, b.descriptors)
     if len(i) < _FEWEST:
         return Verification(matches=len(i))
     log_scale = np.log(b.scales[j] / a.scales[i]).astype(np.float32)
@@ -283,9 +316,8 @@ def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
     spread = _spread(there, b, overlap)
     off = np.hypot(*(_apply(transform, a.points[i][inside]) - there).T)
     closeness = _closeness(off, transform)
-    constant, *weights = CALIBRATION.verification
-    seen = evidence(inliers, worst, spread * overlap, closeness)
-    return Verification(
+    distinctness = float(distinct[inside].mean())
+    seen = Verification(
         inliers,
         len(i),
         _of_wholes(a, b, transform),
@@ -294,5 +326,8 @@ def verify(a: LocalFeatures, b: LocalFeatures) -> Verification:
         worst,
         spread,
         closeness,
-        constant + sum(w * x for w, x in zip(weights, seen, strict=True)),
+        distinctness,
     )
+    constant, *weights = CALIBRATION.verification
+    score = constant + sum(w * x for w, x in zip(weights, evidence(seen), strict=True))
+    return replace(seen, score=score)
