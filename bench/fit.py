@@ -154,10 +154,9 @@ def main() -> None:
     y = np.arange(len(x)) < len(true)
     weights = _logistic(x, y)
     scores = _best_scores(strange, weights, len(outside))
-    # Windows are strangers to train on, but nothing that a crawler meets: other photos, and
-    # layouts, are more like what is protected.
+    near = Tail.fit([-one for one in nearest], arguments.protected, _COMPARISONS)
+    # Windows do not count here: other photos, and layouts, are what shares points by mistake.
     met = [number for number, (picture, _) in enumerate(outside) if picture.kind != "window"]
-    near = Tail.fit([-nearest[k] for k in met], arguments.protected, _COMPARISONS)
     fitted = {
         "verification": _logistic(x[:, :-1], y),
         "match": weights,

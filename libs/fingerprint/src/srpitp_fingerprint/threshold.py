@@ -19,6 +19,7 @@ _PAPER_MEAN, _PAPER_VARIANCE, _PAPER_THRESHOLD = 0.6915, 0.0037, 0.4258
 _TAIL_SHARE, _FEWEST = 0.005, 10
 _BODY = (0.01, 0.02, 0.04, 0.08)  # shares of images, for budgets so lax
 _MILLION = 1_000_000
+_FEWER = 0.25  # power of the pictures, where they are fewer than in the fit: by 607 whole photos
 
 
 def clopper_pearson(events: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -141,7 +142,8 @@ class Tail:
     share : float
     images, protected, comparisons : int
         On which it was fitted: strangers, pictures that they were compared with, and comparisons
-        of fingerprints for each of these.
+        of fingerprints for each of these. Of fewer pictures the rate falls
+        by less than their number.
     growth : float
         The power of the comparisons with which the rate grows: views and orientations of one
         picture are no independent pictures.
@@ -237,4 +239,7 @@ class Tail:
 
     def _times(self, protected: int, comparisons: int | None) -> float:
         often = self.comparisons if comparisons is None else comparisons
-        return protected / self.protected * math.pow(often / self.comparisons, self.growth)
+        # A small collection is of few kinds, as are the strangers that it meets.
+        times = protected / self.protected
+        times = times if times > 1 else math.pow(times, _FEWER)
+        return times * math.pow(often / self.comparisons, self.growth)
