@@ -142,8 +142,8 @@ class Tail:
     share : float
     images, protected, comparisons : int
         On which it was fitted: strangers, pictures that they were compared with, and comparisons
-        of fingerprints for each of these. Of fewer pictures the rate falls
-        by less than their number.
+        of fingerprints for each of these. With fewer pictures the rate falls by less than their
+        number.
     growth : float
         The power of the comparisons with which the rate grows: views and orientations of one
         picture are no independent pictures.
@@ -241,5 +241,5 @@ class Tail:
         often = self.comparisons if comparisons is None else comparisons
         # A small collection is of few kinds, as are the strangers that it meets.
         times = protected / self.protected
-        times = times if times > 1 else math.pow(times, _FEWER)
+        times = max(times, math.pow(times, _FEWER))
         return times * math.pow(often / self.comparisons, self.growth)
